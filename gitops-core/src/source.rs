@@ -1,0 +1,98 @@
+//! Where the desired state comes from.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+use crate::{Cx, Fault, RefSpec, RepoPath, Revision};
+
+/// A stream that a backend hands out.
+pub type Events<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
+/// A place that holds versioned desired state: a Git repository, a bucket, an artifact.
+///
+/// # Contract
+/// - [`resolve`](Self::resolve) moves no content; [`fetch`](Self::fetch) moves what is missing.
+/// - A revision's content never changes: two fetches of one id show the same tree.
+/// - Every wait ends by the context's deadline or its cancellation. Both may be dropped at any await; nothing is left
+///   half done that a later call would mistake for whole.
+/// - Faults carry no credentials.
+#[async_trait]
+pub trait Source: Debug + Send + Sync + 'static {
+    /// A name for the place, without credentials, stable across restarts: two places never share one. The target
+    /// records it, so that an application cannot silently move to another repository.
+    fn identity(&self) -> String;
+
+    /// Asks what `want` points to now. A reference that does not exist is [`crate::Class::NotFound`].
+    async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault>;
+
+    /// Makes a revision readable.
+    async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault>;
+
+    /// Hints that something may have changed. They may be lost or repeated: they only make polling earlier.
+    fn hints(&self) -> Option<Events<()>> {
+        None
+    }
+}
+
+/// One revision's tree, read lazily. Methods block: call them off the async threads.
+///
+/// Symbolic links are followed inside the tree; one that leads out of it, or in a circle, is
+/// [`crate::Class::Invalid`]. The id of a link is the id of what it leads to.
+pub trait Snapshot: Send + Sync {
+    /// The revision, with all provenance that the source has.
+    fn revision(&self) -> &Revision;
+
+    /// The id of what is at a path: the same id means the same content, for a directory with all below it. None where
+    /// nothing is.
+    fn id(&self, path: &RepoPath) -> Result<Option<TreeId>, Fault>;
+
+    /// The entries of a directory, sorted by name. Nothing there, or a file, is [`crate::Class::NotFound`].
+    fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault>;
+
+    /// A file's content. A larger file than `max_bytes` is [`crate::Class::Invalid`], and is not loaded; nothing there,
+    /// or a directory, is [`crate::Class::NotFound`].
+    fn read(&self, file: &RepoPath, max_bytes: u64) -> Result<Arc<[u8]>, Fault>;
+}
+
+/// An opaque id of content, compared for equality only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TreeId(Arc<str>);
+
+impl TreeId {
+    /// Takes the source's own spelling of the id.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The source's own spelling of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, without the directory.
+    pub name: String,
+    /// What it is; for a symbolic link inside the tree, what it leads to.
+    pub kind: EntryKind,
+}
+
+/// What an entry of a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link that leads out of the tree, in a circle, or to nothing.
+    BrokenLink,
+    /// Another repository, mounted here; its content is not part of the tree.
+    Submodule,
+}

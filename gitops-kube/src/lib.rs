@@ -1,0 +1,1 @@
+//! A GitOps target over Kubernetes: server-side apply, membership, drift by fingerprint, health.
