@@ -67,6 +67,13 @@ impl Cx {
         Self { deadline: self.deadline.min(Instant::now() + timeout), ..self.clone() }
     }
 
+    /// The same context, ended by another cancellation.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
     /// The time left; zero when there is none.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

@@ -101,7 +101,8 @@ impl FromStr for Digest {
             return Err(InvalidDigest);
         }
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(InvalidDigest);
+            let digit =
+                |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(InvalidDigest);
             *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Ok(Self(bytes))
@@ -139,8 +140,18 @@ mod tests {
     #[test]
     fn trees_that_differ_have_other_digests() {
         let trees = [
-            json!(null), json!([]), json!({}), json!(""), json!(0), json!(0.0), json!([[]]), json!(["a", "b"]),
-            json!(["ab"]), json!({"a": "b"}), json!({"a": {"b": null}}), json!([{"a": 1}, {"b": 2}]),
+            json!(null),
+            json!([]),
+            json!({}),
+            json!(""),
+            json!(0),
+            json!(0.0),
+            json!([[]]),
+            json!(["a", "b"]),
+            json!(["ab"]),
+            json!({"a": "b"}),
+            json!({"a": {"b": null}}),
+            json!([{"a": 1}, {"b": 2}]),
         ];
         for (i, a) in trees.iter().enumerate() {
             for (j, b) in trees.iter().enumerate() {

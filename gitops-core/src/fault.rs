@@ -174,7 +174,11 @@ impl FaultNote {
 
     /// A fault again, for code that has to return one.
     pub fn to_fault(&self) -> Fault {
-        Fault { class: self.class, at: self.at.as_deref().map(Into::into), source: self.message.clone().into() }
+        Fault {
+            class: self.class,
+            at: self.at.as_deref().map(Into::into),
+            source: self.message.clone().into(),
+        }
     }
 }
 
@@ -245,7 +249,9 @@ mod tests {
         for class in [Class::RETRY, Class::Precondition, Class::OutcomeUnknown] {
             assert!(class.is_transient());
         }
-        for class in [Class::Denied, Class::Invalid, Class::Immutable, Class::NotFound, Class::Cancelled, Class::Bug] {
+        for class in
+            [Class::Denied, Class::Invalid, Class::Immutable, Class::NotFound, Class::Cancelled, Class::Bug]
+        {
             assert!(!class.is_transient());
         }
     }

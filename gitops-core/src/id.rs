@@ -37,7 +37,8 @@ impl AppId {
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let edge = |c: Option<&u8>| c.is_some_and(|c| *c != b'-');
         let bytes = name.as_bytes();
-        if bytes.len() > 63 || !bytes.iter().all(|c| inner(*c)) || !edge(bytes.first()) || !edge(bytes.last()) {
+        if bytes.len() > 63 || !bytes.iter().all(|c| inner(*c)) || !edge(bytes.first()) || !edge(bytes.last())
+        {
             return Err(InvalidAppId { name: name.chars().take(80).collect() });
         }
         Ok(Self(name.into()))

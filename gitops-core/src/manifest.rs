@@ -60,6 +60,8 @@ pub struct Manifest {
     pub object: Arc<Value>,
     /// Where it is written.
     pub place: Place,
+    /// Fields that were written and have been left out, because only a server sets them.
+    pub stripped: Vec<String>,
 }
 
 /// An object that is no manifest.
@@ -103,12 +105,23 @@ impl Manifest {
         };
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let id = ResourceId { group: group.to_owned(), kind, namespace, name };
-        Ok(Self { id, version: version.to_owned(), object: Arc::new(object), place })
+        Ok(Self { id, version: version.to_owned(), object: Arc::new(object), place, stripped: Vec::new() })
+    }
+
+    /// Names fields that have been left out.
+    #[must_use]
+    pub fn with_stripped(mut self, fields: Vec<String>) -> Self {
+        self.stripped = fields;
+        self
     }
 
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
-        if self.id.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.id.group, self.version) }
+        if self.id.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.id.group, self.version)
+        }
     }
 
     /// An annotation's value.
@@ -143,7 +156,8 @@ mod tests {
         .unwrap();
         assert_eq!(web.id, ResourceId::namespaced("apps", "Deployment", "shop", "web"));
         assert_eq!(web.api_version(), "apps/v1");
-        let ns = read(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).unwrap();
+        let ns =
+            read(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).unwrap();
         assert_eq!((ns.id.group.as_str(), ns.api_version().as_str()), ("", "v1"));
     }
 
@@ -151,7 +165,10 @@ mod tests {
     fn what_is_no_manifest_says_why() {
         assert_eq!(read(json!([])), Err(ManifestError::NotAMapping));
         assert_eq!(read(json!({"kind": "A"})), Err(ManifestError::Missing { field: "apiVersion" }));
-        assert_eq!(read(json!({"apiVersion": 1, "kind": "A"})), Err(ManifestError::Missing { field: "apiVersion" }));
+        assert_eq!(
+            read(json!({"apiVersion": 1, "kind": "A"})),
+            Err(ManifestError::Missing { field: "apiVersion" })
+        );
         assert_eq!(
             read(json!({"apiVersion": "v1", "kind": "A", "metadata": {"generateName": "a-"}})),
             Err(ManifestError::GenerateName)

@@ -156,7 +156,19 @@ mod tests {
 
     #[test]
     fn paths_that_leave_the_tree_are_refused() {
-        for bad in ["/etc", "..", "a/../b", "a\\b", "a\0", ".git", "a/.GIT/config", ".git.", "git~1", ".g\u{200c}it", ".git::$DATA"] {
+        for bad in [
+            "/etc",
+            "..",
+            "a/../b",
+            "a\\b",
+            "a\0",
+            ".git",
+            "a/.GIT/config",
+            ".git.",
+            "git~1",
+            ".g\u{200c}it",
+            ".git::$DATA",
+        ] {
             assert!(RepoPath::new(bad).is_err(), "{bad:?}");
         }
         for good in ["", ".", "a", "./a//b/", ".github", "a..b", ".gitignore"] {

@@ -9,7 +9,10 @@ use gitops_diff::{Difference, Fingerprint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AppId, Assessment, Cx, Digest, Events, Fault, FaultNote, GroupKind, IgnoreRules, Manifest, Outcome, ResourceId, Revision, Timestamp};
+use crate::{
+    AppId, Assessment, Cx, Digest, Events, Fault, FaultNote, GroupKind, IgnoreRules, Manifest, Outcome,
+    ResourceId, Revision, Timestamp,
+};
 
 /// A system that holds live objects: a cluster, a DNS zone, a database. One value per system, shared by all
 /// applications that deploy to it.
@@ -226,6 +229,8 @@ pub struct Live {
     pub precious: bool,
     /// It is being deleted already.
     pub terminating: bool,
+    /// Its place in the order of deletions: objects of a higher rank go first.
+    pub rank: i32,
 }
 
 impl Live {
@@ -241,6 +246,7 @@ impl Live {
             keep: false,
             precious: false,
             terminating: false,
+            rank: 0,
         }
     }
 }

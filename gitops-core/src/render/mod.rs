@@ -20,3 +20,9 @@ pub trait Render: Debug + Send + Sync + 'static {
     /// Renders what is at `path`.
     fn render(&self, cx: &Cx, tree: &dyn Snapshot, path: &RepoPath) -> Result<Vec<Manifest>, Fault>;
 }
+
+mod plain;
+mod reads;
+
+pub use plain::PlainManifests;
+pub(crate) use reads::{Reads, Recorder};

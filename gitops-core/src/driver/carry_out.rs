@@ -1,0 +1,228 @@
+//! From a plan to a changed target, with a record of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::cell::{Cell, PassEnd, PassResult, State, Stops};
+use super::pass::Synced;
+use crate::execute::is_gone;
+use crate::{
+    Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, FaultNote, Health,
+    Intent, Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, SyncState,
+    Trigger, Verdict, execute,
+};
+
+/// What a session left behind.
+struct Written {
+    outcomes: Vec<Outcome>,
+    live: BTreeMap<ResourceId, Option<Assessment>>,
+    recorded: Result<(), Fault>,
+}
+
+impl Cell {
+    /// Carries out a plan and records how it ended. A plan with nothing to do and nothing new to record costs no request.
+    pub(super) async fn carry_out(
+        &self,
+        state: &mut State,
+        cx: &Cx,
+        stops: &Stops,
+        plan: &Plan,
+        trigger: Trigger,
+        started: Instant,
+    ) -> Result<Synced, Fault> {
+        let steps = plan.steps().count();
+        let is_new = plan.complete && self.applied(state, cx).await? != plan.revision;
+        let is_worth_telling = plan.complete || steps > 0;
+        if is_worth_telling {
+            let (revision, digest) = (plan.revision.clone(), plan.digest());
+            self.emit(EventKind::SyncStarted { revision, trigger, digest, steps });
+        }
+        let cx = Self::writing(cx, stops);
+        let written = if steps > 0 || is_new {
+            self.write(&cx, stops, plan, trigger).await?
+        } else {
+            self.write_nothing(&cx, plan, trigger).await
+        };
+        let counts = Counts::of(&written.outcomes);
+        let (mut result, mut error) = self.settle(plan, &written.outcomes, counts);
+        if let Err(fault) = &written.recorded {
+            self.emit(EventKind::SyncFailed { revision: plan.revision.clone(), fault: fault.note() });
+            (result, error) = (PassResult::of(fault), Some(fault.note()));
+        }
+        if written.outcomes.iter().any(is_cancelled) {
+            result = PassResult::Stopped;
+        }
+        if result == PassResult::Good && is_new {
+            state.applied = Some(plan.revision.clone());
+        }
+        self.tell_health(state, plan, &written.live);
+        self.tell_status(state, plan, result, error);
+        let report = SyncReport {
+            revision: plan.revision.clone(),
+            trigger,
+            digest: plan.digest(),
+            counts,
+            requests: cx.requests(),
+            duration: started.elapsed(),
+            health: self.status.borrow().health,
+        };
+        if is_worth_telling {
+            self.emit(EventKind::SyncFinished { report: report.clone() });
+        }
+        let end = PassEnd { result, look_again: Self::look_again(&plan.items), ..PassEnd::default() };
+        Ok(Synced::Done(report, end))
+    }
+
+    async fn write(&self, cx: &Cx, stops: &Stops, plan: &Plan, trigger: Trigger) -> Result<Written, Fault> {
+        let reach = reach(plan);
+        let intent = Intent::new(self.app.source.identity(), plan.revision.clone(), reach.clone());
+        let session = self.app.target.begin(cx, &self.app.id, &intent).await?;
+        let how = Execution { concurrency: self.settings.concurrency, stop: stops.soft.clone() };
+        let (outcomes, live) = self.run(cx, &*session, plan, trigger, &how).await;
+        let mut end = End::new(self.emitter.now(), outcomes);
+        let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
+        if all_good && plan.complete {
+            end.applied.clone_from(&plan.revision);
+            end.forget = plan.revision.is_none();
+        }
+        if plan.complete && plan.unseen.is_empty() && nothing_else_is_left(plan, &end.outcomes, &live) {
+            end.reach = Some(reach);
+        }
+        let recorded = session.finish(cx, &end).await;
+        Ok(Written { outcomes: end.outcomes, live, recorded })
+    }
+
+    async fn write_nothing(&self, cx: &Cx, plan: &Plan, trigger: Trigger) -> Written {
+        let (outcomes, live) = self.run(cx, &NothingToWrite, plan, trigger, &Execution::default()).await;
+        Written { outcomes, live, recorded: Ok(()) }
+    }
+
+    async fn run(
+        &self,
+        cx: &Cx,
+        session: &dyn Session,
+        plan: &Plan,
+        trigger: Trigger,
+        how: &Execution,
+    ) -> (Vec<Outcome>, BTreeMap<ResourceId, Option<Assessment>>) {
+        let live = Mutex::new(BTreeMap::new());
+        let on_outcome = |item: &Item, outcome: &Outcome, done: Option<&Done>| {
+            if let Some(done) = done {
+                let health = done.live.as_ref().map(|live| live.health.clone());
+                live.lock().unwrap_or_else(PoisonError::into_inner).insert(item.id.clone(), health);
+            }
+            if outcome.verdict != Verdict::Unchanged {
+                self.emit(EventKind::Object {
+                    outcome: outcome.clone(),
+                    differences: item.differences.clone(),
+                    revision: plan.revision.clone(),
+                    trigger,
+                    notes: done.map(|done| done.notes.clone()).unwrap_or_default(),
+                });
+            }
+        };
+        let outcomes = execute(plan, session, cx, how, &on_outcome).await;
+        (outcomes, live.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell_health(
+        &self,
+        state: &mut State,
+        plan: &Plan,
+        written: &BTreeMap<ResourceId, Option<Assessment>>,
+    ) {
+        let before = std::mem::take(&mut state.health);
+        if !plan.complete {
+            state.health.clone_from(&before);
+        }
+        for item in plan.items.iter().filter(|item| item.desired.is_some()) {
+            let now = match written.get(&item.id) {
+                Some(Some(live)) => live.clone(),
+                Some(None) => Assessment::new(Health::Missing),
+                None => item.health.clone(),
+            };
+            let known = before.get(&item.id).map(|known| known.health);
+            if known.is_some_and(|known| known != now.health)
+                || (known.is_none() && now.health != Health::Healthy)
+            {
+                let from = known.unwrap_or_default();
+                self.emit(EventKind::Health { id: Some(item.id.clone()), from, to: now.clone() });
+            }
+            state.health.insert(item.id.clone(), now);
+        }
+        let worst = state.health.iter().max_by_key(|(_, health)| health.health.severity());
+        let now = worst.map_or_else(
+            || Assessment::new(Health::Healthy),
+            |(id, health)| match health.health {
+                Health::Healthy => Assessment::new(Health::Healthy),
+                _ => health.clone().because(health.reason.clone(), format!("{id}: {}", health.message)),
+            },
+        );
+        let from = self.status.borrow().health;
+        if from != now.health {
+            self.update_status(|status| status.health = now.health);
+            self.emit(EventKind::Health { id: None, from, to: now });
+        }
+    }
+
+    fn tell_status(&self, state: &State, plan: &Plan, result: PassResult, error: Option<FaultNote>) {
+        let drifted = plan.items.iter().any(|item| item.decision == Decision::Drifted);
+        self.update_status(|status| {
+            let other_trouble = !plan.complete && (status.error.is_some() || status.needs_approval.is_some());
+            if !other_trouble || result != PassResult::Good {
+                status.sync = match result {
+                    PassResult::Good if !drifted => SyncState::Synced,
+                    _ if !plan.unseen.is_empty() => SyncState::Unknown,
+                    _ => SyncState::OutOfSync,
+                };
+                status.error = error;
+            }
+            if plan.complete {
+                status.needs_approval = state.held.as_ref().map(|held| held.digest);
+                status.synced_at = Some(self.emitter.now());
+            }
+            status.objects = state.in_force.as_ref().map_or(0, |desired| desired.objects().len());
+            status.applied = state.applied.clone().flatten();
+        });
+    }
+}
+
+fn is_cancelled(outcome: &Outcome) -> bool {
+    matches!(&outcome.verdict, Verdict::Failed { fault } if fault.class == Class::Cancelled)
+}
+
+/// Where the objects of a plan are or will be.
+fn reach(plan: &Plan) -> Reach {
+    let placed = plan.items.iter().filter_map(|item| item.desired.as_deref());
+    Reach(placed.filter(|placed| placed.unresolved.is_none()).map(ReachEntry::of).collect())
+}
+
+/// Whether all that is not desired is known to be gone: only then may the recorded reach shrink to what is desired.
+fn nothing_else_is_left(
+    plan: &Plan,
+    outcomes: &[Outcome],
+    live: &BTreeMap<ResourceId, Option<Assessment>>,
+) -> bool {
+    let mut others = plan.items.iter().zip(outcomes).filter(|(item, _)| item.desired.is_none());
+    let all_gone = others.all(|(item, outcome)| is_gone(outcome) && matches!(live.get(&item.id), Some(None)));
+    let all_placed =
+        plan.items.iter().filter_map(|item| item.desired.as_ref()).all(|placed| placed.unresolved.is_none());
+    all_gone && all_placed
+}
+
+/// The session of a plan that has no steps.
+struct NothingToWrite;
+
+#[async_trait]
+impl Session for NothingToWrite {
+    async fn run(&self, _cx: &Cx, step: &Step) -> Result<Done, Fault> {
+        Err(Fault::new(Class::Bug, "a step without a session").at(&step.id))
+    }
+
+    async fn finish(self: Box<Self>, _cx: &Cx, _end: &End) -> Result<(), Fault> {
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! One application as the driver sees it: what is known of it, and what people asked for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::fight::Fights;
+use super::settings::Settings;
+use crate::event::Emitter;
+use crate::render::Reads;
+use crate::{
+    Application, Approval, Assessment, Cx, Desired, Digest, EventKind, FaultNote, ResourceId, Revision,
+    Status,
+};
+
+/// One application: its parts, what is known of it, and what people asked for.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) app: Application,
+    pub(super) settings: Arc<Settings>,
+    pub(super) emitter: Emitter,
+    /// Held for the length of a pass: passes of one application never overlap.
+    pub(super) state: Mutex<State>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) wishes: Wishes,
+}
+
+/// What is known of an application between passes.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The last rendering, whether or not it came in force.
+    pub(super) rendered: Option<Rendered>,
+    /// What drift is healed towards.
+    pub(super) in_force: Option<Arc<Desired>>,
+    /// The revision that cannot be used, and why; it is not tried again.
+    pub(super) refused: Option<(String, FaultNote)>,
+    /// The plan that waits for approval.
+    pub(super) held: Option<Held>,
+    /// Somebody's approval that was not used yet.
+    pub(super) approval: Option<Approval>,
+    /// What the target has recorded as applied; the outer option is none before it was read.
+    pub(super) applied: Option<Option<Revision>>,
+    pub(super) health: BTreeMap<ResourceId, Assessment>,
+    pub(super) fights: Fights,
+}
+
+/// A plan that waits for approval.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) digest: Digest,
+    pub(super) revision: String,
+}
+
+/// A rendering, and what it was made from.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub(super) key: Digest,
+    pub(super) reads: Reads,
+    pub(super) desired: Arc<Desired>,
+}
+
+/// How a pass ended.
+#[derive(Debug, Default)]
+pub(super) struct PassEnd {
+    pub(super) result: PassResult,
+    /// The source could not be read, and when to ask it again.
+    pub(super) source: Option<SourceTrouble>,
+    /// Health that changes by time alone.
+    pub(super) look_again: Vec<(ResourceId, Duration)>,
+    /// Objects somebody fights over.
+    pub(super) leave_alone: Vec<(ResourceId, Duration)>,
+}
+
+/// Whether a pass must be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum PassResult {
+    /// Nothing was looked at: what was known stays as it was.
+    #[default]
+    Nothing,
+    /// Nothing is left to do.
+    Good,
+    /// Trying again soon can help.
+    Transient,
+    /// Trying again soon cannot help: something else must change.
+    Permanent,
+    /// It was stopped.
+    Stopped,
+}
+
+/// Why the source could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceTrouble {
+    /// Asking again soon can help.
+    Passing,
+    /// The next poll is soon enough.
+    Lasting,
+}
+
+impl PassResult {
+    pub(super) fn of(fault: &crate::Fault) -> Self {
+        match fault.class {
+            crate::Class::Cancelled => Self::Stopped,
+            class if class.is_transient() => Self::Transient,
+            _ => Self::Permanent,
+        }
+    }
+}
+
+/// The two ways to stop a pass: between steps, and at once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stops {
+    /// No further step begins; reading ends at once.
+    pub(super) soft: CancellationToken,
+    /// Everything ends at once.
+    pub(super) hard: CancellationToken,
+}
+
+impl Cell {
+    pub(super) fn new(app: Application, settings: Arc<Settings>, emitter: Emitter) -> Self {
+        let status = watch::Sender::new(Status::new(app.id.clone()));
+        Self { app, settings, emitter, state: Mutex::default(), status, wishes: Wishes::default() }
+    }
+
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.emitter.emit(&self.app.id, kind);
+    }
+
+    pub(super) fn update_status(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+    }
+
+    /// The context for reading: a soft stop ends it.
+    pub(super) fn reading(&self, stops: &Stops) -> Cx {
+        Cx::new(stops.soft.clone(), self.settings.timeout).with_progress(self.settings.progress.clone())
+    }
+
+    /// The context for writing, which goes on counting requests where `reading` began: only a hard stop ends it.
+    pub(super) fn writing(reading: &Cx, stops: &Stops) -> Cx {
+        reading.clone().with_cancel(stops.hard.clone())
+    }
+}
+
+/// What people asked for and nobody has looked at yet. Each wish is there or not, so they cannot pile up.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    wanted: SyncMutex<Wanted>,
+    pub(super) changed: Notify,
+}
+
+/// See [`Wishes`].
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) refresh: bool,
+    pub(super) sync: bool,
+    pub(super) suspend: Option<bool>,
+    pub(super) approval: Option<Approval>,
+}
+
+impl Wishes {
+    pub(super) fn add(&self, wish: impl FnOnce(&mut Wanted)) {
+        wish(&mut self.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+    }
+
+    pub(super) fn take(&self) -> Wanted {
+        std::mem::take(&mut self.wanted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

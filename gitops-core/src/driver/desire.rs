@@ -1,0 +1,143 @@
+//! From the source to the desired state.
+
+use std::sync::Arc;
+
+use super::cell::{Cell, Rendered, State};
+use crate::render::Recorder;
+use crate::{Class, Cx, Desired, EventKind, Fault, Manifest, Revision, Snapshot};
+
+/// Why there is no desired state.
+#[derive(Debug)]
+pub(super) enum NotDesired {
+    /// The source, or what is written in it.
+    Source(Fault),
+    /// The target, which was asked what the manifests are.
+    Target(Fault),
+}
+
+impl From<Fault> for NotDesired {
+    fn from(fault: Fault) -> Self {
+        Self::Source(fault)
+    }
+}
+
+impl From<NotDesired> for Fault {
+    fn from(why: NotDesired) -> Self {
+        match why {
+            NotDesired::Source(fault) | NotDesired::Target(fault) => fault,
+        }
+    }
+}
+
+impl Cell {
+    /// Asks the source what is wanted now.
+    pub(super) async fn poll(&self, state: &State, cx: &Cx) -> Result<Revision, Fault> {
+        let revision = self.app.source.resolve(cx, &self.app.want).await?;
+        let attempted = self.status.borrow().attempted.as_ref().map(|attempted| attempted.id.clone());
+        let refused = state.refused.as_ref().map(|(id, _)| id.as_str());
+        let changed = attempted.as_deref() != Some(&revision.id) && refused != Some(&revision.id);
+        self.emit(EventKind::Polled { revision: revision.clone(), changed });
+        Ok(revision)
+    }
+
+    /// The desired state at a revision: fetched, rendered and placed, as far as that was not done already.
+    pub(super) async fn desire(
+        &self,
+        state: &mut State,
+        cx: &Cx,
+        revision: &Revision,
+    ) -> Result<Arc<Desired>, NotDesired> {
+        let key = self.app.render.key();
+        if let Some(rendered) = &state.rendered
+            && rendered.key == key
+            && rendered.desired.revision() == revision
+            && !has_unresolved(&rendered.desired)
+        {
+            return Ok(rendered.desired.clone());
+        }
+        let snapshot = self.app.source.fetch(cx, revision).await?;
+        let revision = snapshot.revision().clone();
+        if let Some(from) = revision.provenance.as_ref().and_then(|provenance| provenance.rewrote.clone()) {
+            self.emit(EventKind::HistoryRewritten { revision: revision.clone(), from });
+        }
+        if let Some(rendered) = &mut state.rendered
+            && rendered.key == key
+            && !has_unresolved(&rendered.desired)
+            && rendered.reads.unchanged_in(&*snapshot)?
+        {
+            rendered.desired = Arc::new((*rendered.desired).clone().at(revision));
+            return Ok(rendered.desired.clone());
+        }
+        let (manifests, reads) = self.render(cx, snapshot).await?;
+        for manifest in manifests.iter().filter(|manifest| !manifest.stripped.is_empty()) {
+            self.emit(EventKind::FieldsStripped {
+                id: manifest.id.clone(),
+                place: manifest.place.to_string(),
+                fields: manifest.stripped.clone(),
+            });
+        }
+        let count = manifests.len();
+        let placed = self.app.target.place(cx, manifests).await.map_err(NotDesired::Target)?;
+        if placed.len() != count {
+            let fault =
+                Fault::new(Class::Bug, format!("the target placed {} of {count} manifests", placed.len()));
+            return Err(NotDesired::Target(fault));
+        }
+        let desired =
+            Arc::new(Desired::new(revision, placed).map_err(crate::decode::DecodeErrors::into_fault)?);
+        state.rendered = Some(Rendered { key, reads, desired: desired.clone() });
+        Ok(desired)
+    }
+
+    /// Renders off the async threads. When this future is dropped, the context's cancellation ends the work.
+    async fn render(
+        &self,
+        cx: &Cx,
+        snapshot: Arc<dyn Snapshot>,
+    ) -> Result<(Vec<Manifest>, crate::render::Reads), Fault> {
+        let (render, path) = (self.app.render.clone(), self.app.path.clone());
+        let child = cx.clone().with_cancel(cx.cancel.child_token());
+        let _stop_when_dropped = child.cancel.clone().drop_guard();
+        let work = tokio::task::spawn_blocking(move || {
+            let recorder = Recorder::new(&*snapshot);
+            let manifests = render.render(&child, &recorder, &path)?;
+            Ok((manifests, recorder.into_reads()))
+        });
+        match cx.bound("render", work).await? {
+            Ok(rendered) => rendered,
+            Err(join) => Err(Fault::new(Class::Bug, format!("the renderer panicked: {join}"))),
+        }
+    }
+
+    /// After a restart, what was in force is rendered again from the revision that the target has recorded, so that it
+    /// stays in force although a newer revision cannot be used.
+    pub(super) async fn restore(&self, state: &mut State, cx: &Cx) -> Option<Arc<Desired>> {
+        if state.in_force.is_none() {
+            let applied = self.applied(state, cx).await.ok().flatten()?;
+            match self.desire(state, cx, &applied).await {
+                Ok(desired) => state.in_force = Some(desired),
+                Err(why) => {
+                    let fault = Fault::from(why);
+                    tracing::warn!(app = %self.app.id, %fault, "the revision in force cannot be read again");
+                }
+            }
+        }
+        state.in_force.clone()
+    }
+
+    /// The revision that the target has recorded as applied; read once.
+    pub(super) async fn applied(&self, state: &mut State, cx: &Cx) -> Result<Option<Revision>, Fault> {
+        if let Some(applied) = &state.applied {
+            return Ok(applied.clone());
+        }
+        let record = self.app.target.recall(cx, &self.app.id).await?;
+        let applied = record.and_then(|record| record.applied);
+        self.update_status(|status| status.applied.clone_from(&applied));
+        state.applied = Some(applied.clone());
+        Ok(applied)
+    }
+}
+
+fn has_unresolved(desired: &Desired) -> bool {
+    desired.objects().values().any(|placed| placed.unresolved.is_some())
+}

@@ -1,0 +1,60 @@
+//! Steering a reconciler that runs.
+
+use std::sync::Arc;
+
+use super::cell::{Cell, Stops};
+use super::reconciler::find;
+use crate::{Approval, Fault, Status};
+
+/// Steers a running reconciler from other tasks: a webhook, a command line, a test. Cheap to clone.
+///
+/// Calls return at once; what they ask for happens soon, and is told by events. An unknown application is
+/// [`crate::Class::NotFound`].
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(super) cells: Arc<[Arc<Cell>]>,
+    pub(super) stops: Stops,
+}
+
+impl Handle {
+    /// Polls the application's source now: what a webhook calls.
+    pub fn refresh(&self, app: &str) -> Result<(), Fault> {
+        find(&self.cells, app)?.wishes.add(|wanted| wanted.refresh = true);
+        Ok(())
+    }
+
+    /// Polls the source and compares everything now.
+    pub fn sync(&self, app: &str) -> Result<(), Fault> {
+        find(&self.cells, app)?.wishes.add(|wanted| wanted.sync = true);
+        Ok(())
+    }
+
+    /// Does nothing for the application, not even look, until [`resume`](Self::resume). A pass that runs is ended first.
+    pub fn suspend(&self, app: &str) -> Result<(), Fault> {
+        find(&self.cells, app)?.wishes.add(|wanted| wanted.suspend = Some(true));
+        Ok(())
+    }
+
+    /// Goes on, and compares everything.
+    pub fn resume(&self, app: &str) -> Result<(), Fault> {
+        find(&self.cells, app)?.wishes.add(|wanted| wanted.suspend = Some(false));
+        Ok(())
+    }
+
+    /// Lets the plan of this digest be carried out, if it is still what would be done.
+    pub fn approve(&self, approval: Approval) -> Result<(), Fault> {
+        find(&self.cells, approval.app.as_str())?.wishes.add(|wanted| wanted.approval = Some(approval));
+        Ok(())
+    }
+
+    /// How an application is doing; none if there is no such application.
+    pub fn status(&self, app: &str) -> Option<Status> {
+        find(&self.cells, app).ok().map(|cell| cell.status.borrow().clone())
+    }
+
+    /// Stops the reconciler: no further step begins, and [`crate::Reconciler::run`] returns when the running ones have
+    /// ended.
+    pub fn stop(&self) {
+        self.stops.soft.cancel();
+    }
+}

@@ -1,0 +1,111 @@
+//! Whose an object is, and what is known of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gitops_diff::{FieldPath, FieldSet, Fingerprint, ManagedFields, Operation};
+use serde_json::Value;
+
+use super::kinds::defined_by;
+use super::store::token;
+use crate::{AppId, HealthRule, Live, Memo, Owner, Placed, ResourceId, Timestamp, assess};
+
+/// How the names of our labels and annotations begin.
+pub(super) const MARKS: &str = "gitops.memory/";
+/// The label that marks a member, with the application's name.
+pub(super) const LABEL: &str = "gitops.memory/part-of";
+/// The annotation that marks a member to stay: `keep`.
+pub(super) const PRUNE: &str = "gitops.memory/prune";
+
+/// The field manager of an application.
+pub(super) fn manager(app: &AppId) -> String {
+    format!("gitops/{app}")
+}
+
+/// The application that an object is marked for.
+pub(super) fn marked_for(object: &Value) -> Option<AppId> {
+    object["metadata"]["labels"][LABEL].as_str()?.parse().ok()
+}
+
+fn owner(object: &Value, app: &AppId) -> Owner {
+    let Some(marked) = marked_for(object) else { return Owner::Nobody };
+    let label = FieldPath::of_fields(["metadata", "labels", LABEL]);
+    let is_proven = owned_fields(object, &marked).is_some_and(|owned| owned.contains(&label));
+    let is_controlled = object["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true));
+    match (is_proven && !is_controlled, marked == *app) {
+        (false, _) => Owner::Unproven,
+        (true, true) => Owner::This,
+        (true, false) => Owner::Other(marked),
+    }
+}
+
+fn owned_fields(object: &Value, app: &AppId) -> Option<FieldSet> {
+    let managed = ManagedFields::of(object).ok()?;
+    managed.by_manager(&manager(app), Operation::Apply).map(|entry| entry.fields.clone())
+}
+
+/// What we own of an object, as it is.
+pub(super) fn fingerprint(object: &Value, app: &AppId) -> Option<Fingerprint> {
+    Some(owned_fields(object, app)?.fingerprint(object))
+}
+
+/// What is remembered of the last apply of each object.
+#[derive(Debug, Default)]
+pub(super) struct Memos(BTreeMap<(AppId, ResourceId), Memo>);
+
+impl Memos {
+    pub(super) fn remember(
+        &mut self,
+        app: &AppId,
+        placed: &Placed,
+        stored: &Value,
+        overruled: Vec<gitops_diff::Difference>,
+    ) {
+        if let Some(applied) = fingerprint(stored, app) {
+            let memo = Memo { desired: placed.digest, applied, now: applied, overruled };
+            self.0.insert((app.clone(), placed.id.clone()), memo);
+        }
+    }
+
+    pub(super) fn forget(&mut self, app: &AppId, id: &ResourceId) {
+        self.0.remove(&(app.clone(), id.clone()));
+    }
+
+    fn recall(&self, app: &AppId, id: &ResourceId, object: &Value) -> Option<Arc<Memo>> {
+        let memo = self.0.get(&(app.clone(), id.clone()))?;
+        let now = fingerprint(object, app)?;
+        Some(Arc::new(Memo { now, ..memo.clone() }))
+    }
+}
+
+/// What planning needs to know of an object.
+pub(super) fn live(
+    id: &ResourceId,
+    object: &Arc<Value>,
+    app: &AppId,
+    memos: &Memos,
+    rules: &[Arc<dyn HealthRule>],
+    now: Timestamp,
+) -> Live {
+    let mut live = Live::new(id.clone(), token(object));
+    live.owner = owner(object, app);
+    live.health = assess(rules, object, now);
+    live.memo = memos.recall(app, id, object);
+    live.keep = object["metadata"]["annotations"][PRUNE] == "keep";
+    live.precious = is_precious(id);
+    live.terminating = object["metadata"].get("deletionTimestamp").is_some();
+    live.rank = rank(id, object);
+    live.object = Some(object.clone());
+    live
+}
+
+fn is_precious(id: &ResourceId) -> bool {
+    matches!(id.kind.as_str(), "Namespace" | "CustomResourceDefinition" | "PersistentVolumeClaim")
+}
+
+/// Namespaces and definitions first, what they hold after.
+pub(super) fn rank(id: &ResourceId, object: &Value) -> i32 {
+    if id.kind == "Namespace" || defined_by(object).is_some() { 0 } else { 1 }
+}

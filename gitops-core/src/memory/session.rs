@@ -1,0 +1,173 @@
+//! One application's time of writing to a cluster in memory.
+
+use async_trait::async_trait;
+use gitops_diff::{DiffOptions, ManagedFields, Operation as FieldOperation, stated};
+use serde_json::{Value, json};
+
+use super::faults::{Effect, Operation};
+use super::membership::{LABEL, manager};
+use super::store::Write;
+use super::target::MemoryTarget;
+use crate::{
+    Action, AppId, AppRecord, Class, Cx, Done, End, Fault, Intent, Placed, Reach, Session, Step, Timestamp,
+};
+
+pub(super) struct MemorySession {
+    target: MemoryTarget,
+    app: AppId,
+    lock: Lock,
+}
+
+/// The application's lock; free again when dropped.
+struct Lock {
+    target: MemoryTarget,
+    app: AppId,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.target.cluster.store().locks.remove(&self.app);
+    }
+}
+
+impl MemorySession {
+    pub(super) async fn begin(
+        target: MemoryTarget,
+        cx: &Cx,
+        app: &AppId,
+        intent: &Intent,
+    ) -> Result<Box<dyn Session>, Fault> {
+        let late = target.request(cx, |faults| faults.hit_any(Operation::Record), app).await?;
+        let lock = {
+            let mut store = target.cluster.store();
+            if let Some(record) = store.records.get(app)
+                && record.source != intent.source
+            {
+                let text =
+                    format!("the application belongs to the source {}; remove it there first", record.source);
+                return Err(Fault::new(Class::Denied, text).at(app));
+            }
+            if !store.locks.insert(app.clone()) {
+                return Err(Fault::retry("another session writes for this application").at(app));
+            }
+            let record = store.records.entry(app.clone()).or_insert_with(|| AppRecord {
+                source: intent.source.clone(),
+                attempted: None,
+                applied: None,
+                reach: Reach::default(),
+                outcomes: Vec::new(),
+                finished: None,
+            });
+            record.reach.0.extend(intent.reach.0.iter().cloned());
+            record.attempted = intent.revision.clone().or(record.attempted.take());
+            Lock { target: target.clone(), app: app.clone() }
+        };
+        after_write(late, app.as_str()).await?;
+        Ok(Box::new(Self { target, app: app.clone(), lock }))
+    }
+
+    /// What is applied: the manifest, with the mark of membership.
+    fn config(&self, placed: &Placed) -> Value {
+        let mut config = (*placed.manifest.object).clone();
+        config["metadata"]["labels"][LABEL] = json!(self.app.as_str());
+        config
+    }
+
+    fn apply(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
+        let Some(placed) = &step.desired else {
+            return Err(Fault::new(Class::Bug, "a step that applies, without anything to apply").at(&step.id));
+        };
+        let manager = manager(&self.app);
+        let write = Write { manager: &manager, at, expect: Some(&step.expect) };
+        let config = self.config(placed);
+        let (stored, wrote) =
+            self.target.cluster.write_as_target(|store, _| store.apply(write, &config, true))?;
+        let overruled = stated(&placed.manifest.object, &stored, &DiffOptions::default());
+        self.target.memos().remember(&self.app, placed, &stored, overruled.clone());
+        let mut done = Done::new(self.target.live_of(&self.app, &step.id), wrote);
+        done.overruled = overruled;
+        Ok(done)
+    }
+
+    fn delete(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
+        let manager = manager(&self.app);
+        let write = Write { manager: &manager, at, expect: Some(&step.expect) };
+        self.target.memos().forget(&self.app, &step.id);
+        self.target.cluster.write_as_target(|store, _| store.delete(write, &step.id))?;
+        Ok(Done::new(self.target.live_of(&self.app, &step.id), true))
+    }
+
+    /// Takes our mark and our entry of field ownership off, and nothing else.
+    fn release(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
+        let manager = manager(&self.app);
+        let write = Write { manager: &manager, at, expect: Some(&step.expect) };
+        self.target.memos().forget(&self.app, &step.id);
+        self.target.cluster.write_as_target(|store, _| {
+            let Some(live) = store.objects.get(&step.id) else {
+                return Err(Fault::new(Class::Precondition, "it is gone by now").at(&step.id));
+            };
+            let mut object = (**live).clone();
+            if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+                labels.remove(LABEL);
+            }
+            let mut managed =
+                ManagedFields::of(&object).map_err(|error| Fault::invalid(error).at(&step.id))?;
+            managed
+                .entries_mut()
+                .retain(|entry| entry.manager != manager || entry.operation != FieldOperation::Apply);
+            managed.write_to(&mut object);
+            store.replace(write, object)
+        })?;
+        Ok(Done::new(None, true))
+    }
+}
+
+/// What was ordered for the time after a write.
+async fn after_write(effect: Option<Effect>, at: &str) -> Result<(), Fault> {
+    match effect {
+        Some(Effect::CrashAfter) => std::future::pending().await,
+        Some(Effect::TimeOutAfter) => Err(Fault::new(Class::OutcomeUnknown, "no answer").at(at)),
+        _ => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Session for MemorySession {
+    async fn run(&self, cx: &Cx, step: &Step) -> Result<Done, Fault> {
+        cx.check()?;
+        let operation = if step.action == Action::Prune { Operation::Delete } else { Operation::Apply };
+        let late = cx
+            .bound("write", self.target.request(cx, |faults| faults.hit(operation, &step.id), &step.id))
+            .await??;
+        let at = self.target.cluster.inner.clock.now();
+        let done = match step.action {
+            Action::Create | Action::Update | Action::Adopt => self.apply(step, at)?,
+            Action::Prune => self.delete(step, at)?,
+            Action::Release => self.release(step, at)?,
+        };
+        cx.bound("write", after_write(late, &step.id.to_string()))
+            .await
+            .map_err(|fault| Fault::new(Class::OutcomeUnknown, fault).at(&step.id))??;
+        Ok(done)
+    }
+
+    async fn finish(self: Box<Self>, cx: &Cx, end: &End) -> Result<(), Fault> {
+        let late = self.target.request(cx, |faults| faults.hit_any(Operation::Record), &self.app).await?;
+        {
+            let mut store = self.target.cluster.store();
+            if end.forget {
+                store.records.remove(&self.app);
+            } else if let Some(record) = store.records.get_mut(&self.app) {
+                record.applied = end.applied.clone().or(record.applied.take());
+                if let Some(reach) = &end.reach {
+                    record.reach = reach.clone();
+                }
+                record.outcomes.clone_from(&end.outcomes);
+                record.finished = Some(end.at);
+            }
+        }
+        after_write(late, self.app.as_str()).await?;
+        drop(self.lock);
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! The decision for each object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gitops_diff::Difference;
+
+use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
+use crate::{
+    Adoption, AppId, Assessment, Comparison, Desired, Digest, DriftPolicy, Expect, GroupKind, Health, Live,
+    Observation, Owner, Placed, Policy, Prune, ResourceId, Token,
+};
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Goal<'a> {
+    /// Bring the target to a revision: create, update, adopt, prune.
+    Sync(&'a Desired),
+    /// Look at some objects of the revision in force, and put back what drifted. Nothing is pruned.
+    Heal(&'a Desired, &'a BTreeSet<ResourceId>),
+    /// Give all members up, and leave the objects as they are.
+    Release,
+    /// Delete all members.
+    Destroy,
+}
+
+impl<'a> Goal<'a> {
+    fn desired(self) -> Option<&'a Desired> {
+        match self {
+            Self::Sync(desired) | Self::Heal(desired, _) => Some(desired),
+            Self::Release | Self::Destroy => None,
+        }
+    }
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The application.
+    pub app: &'a AppId,
+    /// What the plan is for.
+    pub goal: Goal<'a>,
+    /// What is live. For [`Goal::Heal`], the named objects; otherwise all members and all desired objects.
+    pub observed: &'a Observation,
+    /// What the application may do.
+    pub policy: &'a Policy,
+}
+
+/// Makes a plan: pure. `compare` is [`crate::Target::compare`].
+///
+/// The laws that tests hold it to: what is in sync gets no step; nothing is created, pruned or given up where the target
+/// could not be read; only proven members are pruned, each under a condition on its incarnation and version; an object
+/// of somebody else is touched only if the policy adopts.
+pub fn plan(inputs: Inputs<'_>, compare: &dyn Fn(&Placed, &Live) -> Comparison) -> Plan {
+    let Inputs { app, goal, observed, policy } = inputs;
+    let live: BTreeMap<&ResourceId, &Live> = observed.live.iter().map(|live| (&live.id, live)).collect();
+    let mut items = Vec::new();
+    if let Some(desired) = goal.desired() {
+        for (id, placed) in desired.objects() {
+            if matches!(goal, Goal::Heal(_, only) if !only.contains(id)) {
+                continue;
+            }
+            items.push(apply_item(id, placed, live.get(id).copied(), &inputs, compare));
+        }
+    }
+    let complete = !matches!(goal, Goal::Heal(..));
+    if complete {
+        let leftover = Leftover::new(&inputs, &live);
+        let gone = observed.live.iter().filter(|live| live.owner == Owner::This);
+        items.extend(gone.filter_map(|member| leftover.item(member)));
+    }
+    order::sort(&mut items);
+    let prune = items.iter().filter(|item| item.decision == Decision::Prune).count();
+    let members = observed.live.iter().filter(|live| live.owner == Owner::This).count();
+    let leftover = items.iter().filter(|item| item.member && item.desired.is_none()).count();
+    let guard =
+        if complete { Guard::check(prune_policy(goal, policy), prune, leftover, members) } else { None };
+    let mut plan = Plan {
+        app: app.clone(),
+        revision: goal.desired().map(|desired| desired.revision().clone()),
+        complete,
+        items,
+        unseen: observed.unseen.clone(),
+        guard,
+        digest: Digest::of(b""),
+    };
+    plan.digest = digest::digest(&plan);
+    plan
+}
+
+/// Destroying is pruning that somebody asked for: it happens whatever the policy, but under its guard.
+fn prune_policy(goal: Goal<'_>, policy: &Policy) -> Prune {
+    match (goal, policy.prune) {
+        (Goal::Destroy, Prune::Never) => Prune::GUARDED,
+        (_, prune) => prune,
+    }
+}
+
+fn apply_item(
+    id: &ResourceId,
+    placed: &Arc<Placed>,
+    live: Option<&Live>,
+    inputs: &Inputs<'_>,
+    compare: &dyn Fn(&Placed, &Live) -> Comparison,
+) -> Item {
+    let (decision, differences, expect) = decide(id, placed, live, inputs, compare);
+    let health = match (live, &placed.unresolved) {
+        (Some(live), _) => live.health.clone(),
+        (None, None) => Assessment::new(Health::Missing),
+        (None, Some(_)) => Assessment::new(Health::Unknown),
+    };
+    let desired = match live {
+        // A creation states everything; an update leaves alone what the rules name.
+        Some(_) => inputs
+            .policy
+            .ignore
+            .strip(id, &placed.manifest.object)
+            .map_or_else(|| placed.clone(), |object| Arc::new((**placed).clone().with_object(object))),
+        None => placed.clone(),
+    };
+    Item {
+        id: id.clone(),
+        decision,
+        expect,
+        differences,
+        health,
+        rank: placed.rank,
+        requires: placed.requires.clone(),
+        desired: Some(desired),
+        live: live.and_then(|live| live.object.clone()),
+        member: live.is_some_and(|live| live.owner == Owner::This),
+    }
+}
+
+type Decided = (Decision, Vec<Difference>, Option<Expect>);
+
+fn decide(
+    id: &ResourceId,
+    placed: &Placed,
+    live: Option<&Live>,
+    inputs: &Inputs<'_>,
+    compare: &dyn Fn(&Placed, &Live) -> Comparison,
+) -> Decided {
+    let blocked = |cause: String| (Decision::Blocked { cause }, Vec::new(), None);
+    if let Some(why) = &placed.unresolved {
+        return blocked(why.message.clone());
+    }
+    let Some(live) = live else {
+        return match inputs.observed.unseen.iter().find(|unseen| unseen.covers(id)) {
+            Some(unseen) => blocked(format!("it cannot be read: {}", unseen.fault)),
+            None => (Decision::Create, Vec::new(), Some(Expect::Absent)),
+        };
+    };
+    if live.terminating {
+        return blocked("it is being deleted, and will be created again when it is gone".to_owned());
+    }
+    let same = || Some(Expect::Same(live.token.incarnation.clone()));
+    let comparison = compare(placed, live);
+    if live.owner != Owner::This {
+        let differences = match comparison {
+            Comparison::Differs(differences) | Comparison::Overruled(differences) => differences,
+            _ => Vec::new(),
+        };
+        return match (inputs.policy.adoption, &live.owner) {
+            (Adoption::Any, _) | (Adoption::Unowned, Owner::Nobody) => {
+                (Decision::Adopt, differences, exactly(&live.token))
+            }
+            (_, owner) => (Decision::Conflict { owner: owner.clone() }, differences, None),
+        };
+    }
+    match comparison {
+        Comparison::InSync => (Decision::InSync, Vec::new(), None),
+        Comparison::Overruled(differences) => (Decision::Overruled, differences, None),
+        Comparison::Differs(differences) => match (inputs.goal, inputs.policy.drift) {
+            (Goal::Heal(..), DriftPolicy::Report) => (Decision::Drifted, differences, None),
+            _ => (Decision::Update, differences, same()),
+        },
+        Comparison::Unsure => (Decision::Update, Vec::new(), same()),
+    }
+}
+
+fn exactly(token: &Token) -> Option<Expect> {
+    Some(Expect::Exactly(token.clone()))
+}
+
+/// What happens to members that are no longer desired.
+struct Leftover<'a> {
+    inputs: &'a Inputs<'a>,
+    desired: BTreeSet<&'a ResourceId>,
+    desired_incarnations: BTreeSet<&'a str>,
+    unresolved: BTreeSet<GroupKind>,
+}
+
+impl<'a> Leftover<'a> {
+    fn new(inputs: &'a Inputs<'a>, live: &BTreeMap<&ResourceId, &'a Live>) -> Self {
+        let objects = inputs.goal.desired().map(Desired::objects);
+        let placed = || objects.into_iter().flatten();
+        Self {
+            inputs,
+            desired: placed().map(|(id, _)| id).collect(),
+            desired_incarnations: placed()
+                .filter_map(|(id, _)| live.get(id))
+                .map(|live| &*live.token.incarnation)
+                .collect(),
+            unresolved: placed()
+                .filter(|(_, p)| p.unresolved.is_some())
+                .map(|(id, _)| id.group_kind())
+                .collect(),
+        }
+    }
+
+    fn item(&self, member: &Live) -> Option<Item> {
+        if self.desired.contains(&member.id) {
+            return None;
+        }
+        let decision = match self.inputs.goal {
+            Goal::Release => Decision::Release,
+            _ => self.reason_to_keep(member).map_or(Decision::Prune, |reason| Decision::Kept { reason }),
+        };
+        let expect = decision.action().and_then(|_| exactly(&member.token));
+        Some(Item {
+            id: member.id.clone(),
+            decision,
+            expect,
+            differences: Vec::new(),
+            health: member.health.clone(),
+            rank: member.rank,
+            requires: Vec::new(),
+            desired: None,
+            live: member.object.clone(),
+            member: true,
+        })
+    }
+
+    fn reason_to_keep(&self, member: &Live) -> Option<KeepReason> {
+        let Inputs { goal, observed, policy, .. } = self.inputs;
+        let kind = member.id.group_kind();
+        // First what makes deleting wrong, then what makes it unwanted.
+        if self.desired_incarnations.contains(&*member.token.incarnation) {
+            Some(KeepReason::SameObject)
+        } else if observed.unseen.iter().any(|unseen| unseen.kind == kind) {
+            Some(KeepReason::Unseen)
+        } else if self.unresolved.contains(&kind) {
+            Some(KeepReason::Unresolved)
+        } else if member.terminating {
+            Some(KeepReason::Terminating)
+        } else if member.keep {
+            Some(KeepReason::Marked)
+        } else if prune_policy(*goal, policy) == Prune::Never {
+            Some(KeepReason::PruneIsOff)
+        } else if member.precious && !policy.prune_kinds.contains(&kind) {
+            Some(KeepReason::Precious)
+        } else {
+            None
+        }
+    }
+}
