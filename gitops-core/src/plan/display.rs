@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gitops_diff::Difference;
+use gitops_diff::{Difference, UnifiedOptions, unified};
 use serde_json::Value;
 
 use super::{Decision, Item, KeepReason, Plan};
@@ -39,8 +39,10 @@ impl<'a> PlanDisplay<'a> {
             && let (Some(desired), Some(live)) = (&item.desired, &item.live)
             && !item.differences.is_empty()
         {
+            let (live_name, git_name) = (format!("live {}", item.id), desired.manifest.place.to_string());
+            let options = UnifiedOptions::default().with_names(live_name, git_name).with_colour(self.color);
             let wanted = put_right(live, &desired.manifest.object, &item.differences);
-            return write!(f, "{wanted}");
+            return write!(f, "{}", unified(live, &wanted, &options));
         }
         item.differences.iter().try_for_each(|difference| writeln!(f, "    {difference}"))
     }
