@@ -1,1 +1,106 @@
-//! Differences, field ownership and redaction for Kubernetes-style object trees: pure, no I/O, no async.
+//! Differences, field ownership and redaction for Kubernetes-style object trees: pure, no I/O, no async, no clock.
+//!
+//! The trees are [`serde_json::Value`]s. Nothing here panics, on any input; recursion goes as deep as the tree does, so
+//! trees from outside should be read with a depth limit (`serde_json` has one, 128).
+//!
+//! - [`diff`] finds every field in which two trees differ, [`stated`] finds drift: what one tree states and the other has
+//!   otherwise. Both give [`Difference`]s, which print as one line and hold no value of a Secret.
+//! - [`FieldPath`] says where a field is; [`FieldSet`] is a set of them, as in [`ManagedFields`]. A set
+//!   [projects](FieldSet::project) an object onto its fields, and its [fingerprint](FieldSet::fingerprint) tells whether
+//!   any of them changed.
+//! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership.
+//! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
+//! - [`Redaction`] masks what must not be shown. Everything that prints goes through it unless told otherwise.
+//!
+//! ```
+//! use gitops_diff::{DiffOptions, FieldSet, KnownLists, ManagedFields, Operation, apply, stated, update};
+//! use serde_json::json;
+//!
+//! // Apply what Git says, and remember what our fields looked like.
+//! let git = json!({
+//!     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+//!     "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}},
+//! });
+//! let live = apply(None, &git, "gitops", false, &KnownLists, "2026-01-01T00:00:00Z")?.object;
+//! let ours = |object| {
+//!     let managed = ManagedFields::of(object).unwrap_or_default();
+//!     let fields = managed.by_manager("gitops", Operation::Apply).map(|e| e.fields.clone()).unwrap_or_default();
+//!     fields.fingerprint(object)
+//! };
+//! let applied = ours(&live);
+//!
+//! // Somebody adds a label: not our business. Somebody scales: drift, and it is known who did it.
+//! let mut labelled = live.clone();
+//! labelled["metadata"]["labels"] = json!({"team": "shop"});
+//! let labelled = update(Some(&live), &labelled, "kubectl-label", &KnownLists, "2026-01-02T00:00:00Z");
+//! assert_eq!(ours(&labelled), applied);
+//!
+//! let mut scaled = labelled.clone();
+//! scaled["spec"]["replicas"] = json!(2);
+//! let scaled = update(Some(&labelled), &scaled, "kubectl-scale", &KnownLists, "2026-01-03T00:00:00Z");
+//! assert_ne!(ours(&scaled), applied);
+//! let drift = stated(&git, &scaled, &DiffOptions::default());
+//! assert_eq!(drift[0].to_string(), r#".spec.replicas  Git 3, live 2, by "kubectl-scale""#);
+//!
+//! // Applying again puts it back, and leaves the label.
+//! let healed = apply(Some(&scaled), &git, "gitops", true, &KnownLists, "2026-01-04T00:00:00Z")?.object;
+//! assert_eq!(ours(&healed), applied);
+//! assert_eq!(healed["metadata"]["labels"]["team"], "shop");
+//! # Ok::<(), gitops_diff::ApplyError>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `json-patch` (default): the `patch` module.
+//! - `text` (default): `unified` and `yaml`.
+//!
+//! # Order of lists
+//!
+//! The order of keyed lists and of sets counts for [`diff`], which reports items that [moved](DifferenceKind::Moved), and
+//! neither for [`stated`] nor for a fingerprint: an API server merges such lists without regard to it. The order of atomic
+//! lists always counts. So a re-ordering of init containers by hand, which changes what a Pod does, is not seen as drift.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod align;
+mod apply;
+mod base64;
+mod canonical;
+mod change;
+mod diff;
+mod difference;
+mod equality;
+mod field_set;
+mod known_lists;
+mod list_keys;
+mod managed_fields;
+mod merge;
+#[cfg(feature = "json-patch")]
+pub mod patch;
+mod path;
+mod path_text;
+mod projection;
+mod quantity;
+mod redact;
+#[cfg(test)]
+mod testing;
+mod text;
+#[cfg(feature = "text")]
+mod unified;
+
+pub use crate::apply::{Applied, ApplyError, Conflict, apply, update};
+pub use crate::diff::{DiffOptions, diff, stated};
+pub use crate::difference::{Difference, DifferenceKind, Shown};
+pub use crate::field_set::{FieldSet, FieldSetError};
+pub use crate::known_lists::KnownLists;
+pub use crate::list_keys::{DeducedLists, ListKey, ListKeys, ListKind, TypeRef};
+pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
+pub use crate::path::{FieldPath, PathElement};
+pub use crate::path_text::PathError;
+pub use crate::projection::{Fingerprint, FingerprintError};
+pub use crate::quantity::{Quantity, QuantityError};
+pub use crate::redact::{Redaction, stored_secret};
+#[cfg(feature = "text")]
+pub use crate::unified::{UnifiedOptions, unified, yaml};

@@ -1,0 +1,413 @@
+//! JSON Patch (RFC 6902): made from keyed lists, applied with errors that name the operation.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use json_patch::jsonptr::{PointerBuf, Token};
+use json_patch::{
+    AddOperation, MoveOperation, Patch, PatchErrorKind, PatchOperation, RemoveOperation, ReplaceOperation,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::PathElement;
+use crate::align::align;
+use crate::canonical::{self, Canonical};
+use crate::list_keys::{self, ListKind};
+
+/// A JSON Patch.
+///
+/// It serialises as RFC 6902 says, with the values it carries; its `Debug` and `Display` show operations and paths only,
+/// because the values may be those of a Secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JsonPatch(Patch);
+
+impl JsonPatch {
+    /// How many operations there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the patch does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The operations, as the `json-patch` crate has them.
+    pub fn operations(&self) -> &[PatchOperation] {
+        &self.0
+    }
+}
+
+impl From<Patch> for JsonPatch {
+    fn from(patch: Patch) -> Self {
+        Self(patch)
+    }
+}
+
+impl From<JsonPatch> for Patch {
+    fn from(patch: JsonPatch) -> Self {
+        patch.0
+    }
+}
+
+impl fmt::Debug for JsonPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|op| format!("{} {}", name(op), op.path()))).finish()
+    }
+}
+
+/// One operation a line, without values.
+impl fmt::Display for JsonPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|op| writeln!(f, "{} {:?}", name(op), op.path().as_str()))
+    }
+}
+
+fn name(operation: &PatchOperation) -> &'static str {
+    match operation {
+        PatchOperation::Add(_) => "add",
+        PatchOperation::Remove(_) => "remove",
+        PatchOperation::Replace(_) => "replace",
+        PatchOperation::Move(_) => "move",
+        PatchOperation::Copy(_) => "copy",
+        PatchOperation::Test(_) => "test",
+    }
+}
+
+/// A patch that does not fit the document, which stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation {operation} ({op} {path:?}): {reason}")]
+#[non_exhaustive]
+pub struct PatchError {
+    /// Which operation, counted from zero.
+    pub operation: usize,
+    /// What it is: `add`, `remove`, `replace`, `move`, `copy` or `test`.
+    pub op: &'static str,
+    /// The JSON Pointer that it is about.
+    pub path: String,
+    /// Why it failed.
+    pub reason: PatchErrorReason,
+}
+
+/// Why an operation of a patch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatchErrorReason {
+    /// A `test` found another value.
+    #[error("the value is another")]
+    TestFailed,
+    /// The path leads nowhere, or not to a place where the operation can act.
+    #[error("the path leads nowhere in this document")]
+    NoSuchPath,
+    /// The `from` of a `move` or `copy` leads nowhere.
+    #[error("\"from\" leads nowhere in this document")]
+    NoSuchFrom,
+    /// A `move` into a part of what is moved.
+    #[error("a value cannot be moved into itself")]
+    IntoItself,
+    /// Something that the `json-patch` crate found and this one has no name for.
+    #[error("the operation cannot be applied")]
+    Other,
+}
+
+/// The patch that makes `to` out of `from`, to the letter.
+///
+/// Items of lists are matched by a field such as `name` where that tells them apart, otherwise by their values; taking the
+/// first of 2,000 items away is one operation.
+///
+/// ```
+/// use gitops_diff::patch;
+/// use serde_json::json;
+///
+/// let (from, to) = (json!({"l": ["a", "b", "c"], "n": 1}), json!({"l": ["b", "c"], "n": 2}));
+/// let patch = patch::create(&from, &to);
+/// assert_eq!(patch.to_string(), "remove \"/l/0\"\nreplace \"/n\"\n");
+/// let mut document = from;
+/// patch::apply(&patch, &mut document)?;
+/// assert_eq!(document, to);
+/// # Ok::<(), patch::PatchError>(())
+/// ```
+pub fn create(from: &Value, to: &Value) -> JsonPatch {
+    let mut maker = Maker { path: Vec::new(), operations: Vec::new() };
+    maker.walk(from, to);
+    JsonPatch(Patch(maker.operations))
+}
+
+/// Applies a patch: all of it, or none.
+pub fn apply(patch: &JsonPatch, document: &mut Value) -> Result<(), PatchError> {
+    // A copy instead of the crate's own undo, which panics where undoing fails.
+    let mut changed = document.clone();
+    json_patch::patch_unsafe(&mut changed, patch.operations()).map_err(|error| PatchError {
+        operation: error.operation,
+        op: patch.0.get(error.operation).map_or("patch", name),
+        path: error.path.to_string(),
+        reason: match error.kind {
+            PatchErrorKind::TestFailed => PatchErrorReason::TestFailed,
+            PatchErrorKind::InvalidPointer => PatchErrorReason::NoSuchPath,
+            PatchErrorKind::InvalidFromPointer => PatchErrorReason::NoSuchFrom,
+            PatchErrorKind::CannotMoveInsideItself => PatchErrorReason::IntoItself,
+            _ => PatchErrorReason::Other,
+        },
+    })?;
+    *document = changed;
+    Ok(())
+}
+
+struct Maker {
+    path: Vec<String>,
+    operations: Vec<PatchOperation>,
+}
+
+impl Maker {
+    fn pointer(&self) -> PointerBuf {
+        PointerBuf::from_tokens(self.path.iter().map(|part| Token::new(part.as_str())))
+    }
+
+    fn at(&mut self, part: &impl ToString, visit: impl FnOnce(&mut Self)) {
+        self.path.push(part.to_string());
+        visit(self);
+        self.path.pop();
+    }
+
+    fn pointer_to(&self, index: usize) -> PointerBuf {
+        let index = index.to_string();
+        PointerBuf::from_tokens(self.path.iter().map(String::as_str).chain([index.as_str()]).map(Token::new))
+    }
+
+    fn remove(&mut self) {
+        let path = self.pointer();
+        self.operations.push(PatchOperation::Remove(RemoveOperation { path }));
+    }
+
+    fn add(&mut self, value: &Value) {
+        let path = self.pointer();
+        self.operations.push(PatchOperation::Add(AddOperation { path, value: value.clone() }));
+    }
+
+    fn walk(&mut self, from: &Value, to: &Value) {
+        match (from, to) {
+            _ if from == to => {}
+            (Value::Object(f), Value::Object(t)) => self.maps(f, t),
+            (Value::Array(f), Value::Array(t)) => self.lists(f, t),
+            _ => {
+                let path = self.pointer();
+                self.operations.push(PatchOperation::Replace(ReplaceOperation { path, value: to.clone() }));
+            }
+        }
+    }
+
+    fn maps(&mut self, from: &Map<String, Value>, to: &Map<String, Value>) {
+        for name in from.keys().filter(|name| !to.contains_key(*name)) {
+            self.at(name, Self::remove);
+        }
+        for (name, new) in to {
+            self.at(name, |maker| match from.get(name) {
+                Some(old) => maker.walk(old, new),
+                None => maker.add(new),
+            });
+        }
+    }
+
+    fn lists(&mut self, from: &[Value], to: &[Value]) {
+        let (old, new) = names(from, to);
+        let aligned = align(&old, &new);
+        // The list as it is while the operations run, as positions in `from`; added items have none.
+        let mut now: Vec<Option<usize>> = (0..from.len()).map(Some).collect();
+        for at in aligned.removed.iter().rev() {
+            now.remove(*at);
+            self.at(at, Self::remove);
+        }
+        // Each moved or new item goes right behind the one that comes before it in the end. What has not had its turn yet
+        // may lie in between; it moves away later.
+        let mut matched = aligned.matched.iter().map(|m| (m.to, m)).collect::<HashMap<_, _>>();
+        let mut end = 0;
+        for (at, item) in to.iter().enumerate() {
+            match matched.remove(&at) {
+                Some(m) if !m.moved => {
+                    end = end_of(&now, end, m.from);
+                }
+                Some(m) => {
+                    let Some(is) = now.iter().position(|from| *from == Some(m.from)) else { continue };
+                    now.remove(is);
+                    let target = if is < end { end - 1 } else { end };
+                    now.insert(target, Some(m.from));
+                    if is != target {
+                        let (from, path) = (self.pointer_to(is), self.pointer_to(target));
+                        self.operations.push(PatchOperation::Move(MoveOperation { from, path }));
+                    }
+                    end = target + 1;
+                }
+                None => {
+                    now.insert(end, None);
+                    self.at(&end, |maker| maker.add(item));
+                    end += 1;
+                }
+            }
+        }
+        for m in &aligned.matched {
+            if let (Some(old), Some(new)) = (from.get(m.from), to.get(m.to)) {
+                self.at(&m.to, |maker| maker.walk(old, new));
+            }
+        }
+    }
+}
+
+/// The position behind an item that stays where it is, searched from where the last one ended.
+fn end_of(now: &[Option<usize>], start: usize, item: usize) -> usize {
+    let rest = now.get(start..).unwrap_or_default();
+    rest.iter().position(|from| *from == Some(item)).map_or(start, |found| start + found + 1)
+}
+
+/// Names for the items of two lists, so that what is the same on both sides has the same name: a key, or else the value,
+/// or else its place among those that have no counterpart.
+fn names(from: &[Value], to: &[Value]) -> (Vec<PathElement>, Vec<PathElement>) {
+    if let Some(keys) = list_keys::deduce_key(from, to)
+        && let Some(both) =
+            list_keys::elements(ListKind::Map(keys), from).zip(list_keys::elements(ListKind::Map(keys), to))
+    {
+        return both;
+    }
+    // What both begin and end with keeps its place: lists often hold one value many times.
+    let begin = from.iter().zip(to).take_while(|(f, t)| canonical::same(f, t)).count();
+    let (rest_from, rest_to) = (from.get(begin..).unwrap_or_default(), to.get(begin..).unwrap_or_default());
+    let end =
+        rest_from.iter().rev().zip(rest_to.iter().rev()).take_while(|(f, t)| canonical::same(f, t)).count();
+    let middle_from = rest_from.get(..rest_from.len() - end).unwrap_or_default();
+    let middle_to = rest_to.get(..rest_to.len() - end).unwrap_or_default();
+    let new = (0..begin)
+        .chain(counterparts(middle_from, middle_to, from.len()).into_iter().map(|at| begin + at))
+        .chain(from.len() - end..from.len());
+    ((0..from.len()).map(PathElement::Index).collect(), new.map(PathElement::Index).collect())
+}
+
+/// For each item of `to` the position of its counterpart in `from`; what has none is numbered from `fresh` on.
+fn counterparts(from: &[Value], to: &[Value], fresh: usize) -> Vec<usize> {
+    // The n-th occurrence of a value on one side is the n-th of it on the other.
+    fn occurrences(items: &[Value]) -> Vec<(Canonical<'_>, usize)> {
+        let mut seen: HashMap<Canonical<'_>, usize> = HashMap::new();
+        let count = |item| {
+            let count = seen.entry(Canonical(item)).or_default();
+            *count += 1;
+            (Canonical(item), *count)
+        };
+        items.iter().map(count).collect()
+    }
+    let mut index: HashMap<(Canonical<'_>, usize), usize> =
+        occurrences(from).into_iter().enumerate().map(|(at, item)| (item, at)).collect();
+    let new: Vec<Option<usize>> = occurrences(to).into_iter().map(|item| index.remove(&item)).collect();
+    // What is left over is paired in order, so that a changed item is changed in place.
+    let mut left: Vec<usize> = index.into_values().collect();
+    left.sort_unstable();
+    let mut left = left.into_iter();
+    new.into_iter()
+        .enumerate()
+        .map(|(at, found)| found.or_else(|| left.next()).unwrap_or(fresh + at))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{any_value, deployment, small_value};
+
+    fn lines(from: &Value, to: &Value) -> Vec<String> {
+        create(from, to).to_string().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_first_of_2000_is_one_operation() {
+        let named: Vec<_> = (0..2000).map(|i| json!({"name": format!("n{i}"), "v": i})).collect();
+        let plain: Vec<_> = (0..2000).map(|i| json!(i % 7)).collect();
+        assert_eq!(lines(&json!(named), &json!(&named[1..])), ["remove \"/0\""]);
+        assert_eq!(create(&json!(plain), &json!(&plain[1..])).len(), 1);
+        assert_eq!(create(&json!(&named[1..]), &json!(named)).len(), 1);
+    }
+
+    #[test]
+    fn moves_and_nested_changes() {
+        let from = json!({"l": [{"name": "a", "v": 1}, {"name": "b"}, {"name": "c"}]});
+        let to = json!({"l": [{"name": "b"}, {"name": "c"}, {"name": "a", "v": 2}]});
+        assert_eq!(lines(&from, &to), ["move \"/l/2\"", "replace \"/l/2/v\""]);
+        assert_eq!(lines(&json!(1), &json!({"a~/b": 1})), ["replace \"\""]);
+        assert_eq!(lines(&json!({}), &json!({"a~/b": 1})), ["add \"/a~0~1b\""]);
+    }
+
+    #[test]
+    fn errors_name_the_operation_and_change_nothing() {
+        let patch: JsonPatch = serde_json::from_value(json!([
+            {"op": "add", "path": "/a", "value": 1},
+            {"op": "test", "path": "/secret", "value": "hunter2"},
+        ]))
+        .unwrap();
+        let mut document = json!({"secret": "other"});
+        let error = apply(&patch, &mut document).unwrap_err();
+        assert_eq!(error.to_string(), "operation 1 (test \"/secret\"): the value is another");
+        assert_eq!(document, json!({"secret": "other"}));
+        assert!(!format!("{patch:?} {patch}").contains("hunter2"));
+    }
+
+    fn any_patch() -> impl Strategy<Value = Value> {
+        let pointer = || prop_oneof!["(/[ab01-]){0,3}", "[/~ab]{0,4}"];
+        let op = (
+            prop_oneof!["add", "remove", "replace", "move", "copy", "test"],
+            pointer(),
+            pointer(),
+            small_value(),
+        )
+            .prop_map(
+                |(op, path, from, value)| json!({"op": op, "path": path, "from": from, "value": value}),
+            );
+        proptest::collection::vec(op, 0..4).prop_map(Value::Array)
+    }
+
+    fn round_trip(from: &Value, to: &Value) -> Result<(), TestCaseError> {
+        let patch = create(from, to);
+        let mut document = from.clone();
+        apply(&patch, &mut document).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(&document, to, "{}", patch);
+        prop_assert_eq!(patch.is_empty(), from == to);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn makes_what_it_should(a in any_value(), b in any_value(), c in small_value(), d in small_value()) {
+            round_trip(&a, &b)?;
+            round_trip(&c, &d)?;
+        }
+
+        #[test]
+        fn makes_lists(a in proptest::collection::vec(0_u8..6, 0..12), b in proptest::collection::vec(0_u8..6, 0..12)) {
+            round_trip(&json!(a), &json!(b))?;
+        }
+
+        #[test]
+        fn moves_no_more_than_needed(order in Just((0..8_u8).collect::<Vec<_>>()).prop_shuffle()) {
+            let sorted: Vec<_> = (0..8_u8).collect();
+            round_trip(&json!(sorted), &json!(order))?;
+            let positions: Vec<_> = order.iter().map(|i| usize::from(*i)).collect();
+            let stay = crate::align::longest_increasing(&positions).len();
+            prop_assert!(create(&json!(sorted), &json!(order)).len() <= 8 - stay);
+        }
+
+        #[test]
+        fn makes_deployments(a in deployment(), b in deployment()) {
+            round_trip(&a, &b)?;
+        }
+
+        #[test]
+        fn no_patch_panics(patch in any_patch(), document in small_value()) {
+            if let Ok(patch) = serde_json::from_value::<JsonPatch>(patch) {
+                let mut changed = document.clone();
+                if apply(&patch, &mut changed).is_err() {
+                    prop_assert_eq!(changed, document);
+                }
+            }
+        }
+    }
+}
