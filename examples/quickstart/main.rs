@@ -110,13 +110,19 @@ async fn play(args: &Args) -> anyhow::Result<bool> {
     let handle = reconciler.handle();
     let mut story = Story { repository, cluster: cluster.clone(), handle: handle.clone(), watcher, screen };
 
-    let controller = tokio::spawn(rollout::run(cluster));
-    let running = reconciler.clone();
-    let engine = tokio::spawn(async move { running.run().await });
-    let told = story.tell().await;
-    handle.stop();
-    engine.await??;
-    controller.abort();
+    let told = match story.first_commit() {
+        Ok(()) => {
+            let controller = tokio::spawn(rollout::run(cluster));
+            let running = reconciler.clone();
+            let engine = tokio::spawn(async move { running.run().await });
+            let told = story.tell().await;
+            handle.stop();
+            engine.await??;
+            controller.abort();
+            told
+        }
+        Err(unseen) => Err(unseen),
+    };
     match told {
         Ok(()) => Ok(true),
         Err(unseen) => {

@@ -97,8 +97,8 @@ pub(crate) fn web(version: &str) -> String {
     format!("{SERVICE}---\n{}", DEPLOYMENT.replace("VERSION", version))
 }
 
-/// An edit gone wrong: the Service is missing, and a line of the Deployment has lost its colon.
+/// An edit gone wrong: the Service is missing, and a new line of the Deployment has no colon.
 pub(crate) fn broken(version: &str) -> String {
-    let deployment = DEPLOYMENT.replace("VERSION", version).replace("      app: web\n  template:", "      app web\n  template:");
-    format!("# The service is not needed any more.\n---\n{deployment}")
+    let deployment = DEPLOYMENT.replace("VERSION", version).replace("replicas: 3\n", "replicas: 3\n  minReadySeconds 5\n");
+    format!("# The Service is not needed any more.\n---\n{deployment}")
 }

@@ -1,6 +1,6 @@
 //! Ten things that happen to a repository and a cluster, and what the engine makes of each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gitops_core::{
     Action, Counts, Event, EventKind, Handle, Health, MemoryCluster, Outcome, ResourceId, Revision, SyncReport, Trigger,
@@ -61,16 +61,20 @@ impl Story {
         Ok(())
     }
 
-    async fn first_sync(&mut self) -> Told {
+    /// The commit that is there before the engine starts.
+    pub(crate) fn first_commit(&self) -> Told {
         let files = [
             ("README.md", Some(README.to_owned())),
             ("base.yaml", Some(BASE.to_owned())),
             ("debug.yaml", Some(DEBUG.to_owned())),
             ("web.yaml", Some(web("1.4.1"))),
         ];
+        self.commit("Ada", "shop: first release", &files).map(drop)
+    }
+
+    async fn first_sync(&mut self) -> Told {
         self.watcher.step = 1;
         let begun = Instant::now();
-        self.commit("Ada", "shop: first release", &files)?;
         let (created, report) = self.synced("the first sync").await?;
         self.screen.step(1, &format!("First sync         {}", told(report.revision.as_ref())));
         self.screen.detail(&created.iter().map(|outcome| format!("+ {}", outcome.id)).collect::<Vec<_>>().join("  "));
@@ -106,10 +110,9 @@ impl Story {
         let begun = Instant::now();
         self.by_hand("kubectl-scale", &deployment(), |object| object["spec"]["replicas"] = json!(2))?;
         self.drift(&deployment()).await?;
-        self.put_back(&deployment(), Action::Update).await?;
-        let took = begun.elapsed().as_millis();
+        let took = self.put_back(&deployment(), Action::Update, begun).await?;
         self.watcher.ensure("three replicas again", self.live(&deployment(), "/spec/replicas") == json!(3))?;
-        self.screen.good(&format!("back to 3 after {took} ms"));
+        self.screen.good(&format!("back to 3 after {took:.1?}"));
         self.health(Health::Healthy).await
     }
 
@@ -119,10 +122,9 @@ impl Story {
         let deleted = self.cluster.delete("kubectl-delete", &service());
         self.watcher.ensure("the Service deleted by hand", deleted.is_ok())?;
         self.drift(&service()).await?;
-        self.put_back(&service(), Action::Create).await?;
-        let took = begun.elapsed().as_millis();
+        let took = self.put_back(&service(), Action::Create, begun).await?;
         self.watcher.ensure("the Service there again", self.cluster.get(&service()).is_some())?;
-        self.screen.good(&format!("restored after {took} ms"));
+        self.screen.good(&format!("restored after {took:.1?}"));
         Ok(())
     }
 
@@ -319,7 +321,8 @@ impl Story {
         Ok(())
     }
 
-    async fn put_back(&mut self, id: &ResourceId, action: Action) -> Told {
+    /// Waits until an object is put back, and says how long that took.
+    async fn put_back(&mut self, id: &ResourceId, action: Action, begun: Instant) -> Result<Duration, Unseen> {
         self.watcher
             .until(&format!("{id} put back"), |event| match &event.kind {
                 EventKind::Object { outcome, trigger: Trigger::Live, .. } if outcome.id == *id => {
@@ -327,7 +330,10 @@ impl Story {
                 }
                 _ => None,
             })
-            .await
+            .await?;
+        let took = begun.elapsed();
+        self.watcher.until("the end of healing", |event| matches!(event.kind, EventKind::SyncFinished { .. }).then_some(())).await?;
+        Ok(took)
     }
 }
 

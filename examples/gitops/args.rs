@@ -1,0 +1,168 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use gitops_core::Digest;
+
+/// Deploys what a Git repository says, and keeps it so.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Keeps an application as Git wants it, until it is interrupted.
+    Run(Run),
+    /// Brings an application in force, once.
+    ///
+    /// Exit code 0 if everything is as Git wants it, 1 if something failed or is not healthy in time, 2 if nothing could
+    /// be done, 3 if the plan needs approval.
+    Sync(Sync),
+    /// Prints what a sync would do, and the digest to approve it. Writes nothing; a read-only token is enough.
+    Plan(App),
+    /// Prints what differs from Git. Exit code 0 if nothing does, 1 if something does, 2 if that cannot be told.
+    Diff(App),
+    /// Prints what the cluster has recorded of an application: attempted and applied revision, health, last outcomes.
+    Status(Deployed),
+    /// Gives an application up. Its objects stay, unless they are asked to go.
+    Remove(Remove),
+}
+
+/// Where to.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Deployed {
+    /// The application's name.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What to deploy to: the cluster of the usual kubeconfig rules, or one in this process's memory, to try things out.
+    #[arg(long, value_enum, default_value_t = TargetKind::Kube)]
+    pub(crate) target: TargetKind,
+    /// The namespace that holds what is recorded of applications. It must exist.
+    #[arg(long, default_value = "gitops-system")]
+    pub(crate) state_namespace: String,
+    /// How to print: for people, or one JSON value on each line.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// What, from where, and where to.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct App {
+    #[command(flatten)]
+    pub(crate) deployed: Deployed,
+    /// The repository: `https://…`, or a directory of this machine.
+    #[arg(long)]
+    pub(crate) repo: String,
+    /// What to follow: a branch, `refs/tags/…`, or a full commit id.
+    #[arg(long = "ref", default_value = "main")]
+    pub(crate) reference: String,
+    /// The directory in the repository that holds the manifests.
+    #[arg(long, default_value = "")]
+    pub(crate) path: String,
+    /// A file with a token for the repository. Read again at every use.
+    #[arg(long)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Also allows `http://`, without encryption, and servers on this machine.
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    /// Where the local copy of the repository is kept, from run to run. Without it, in the user's cache.
+    #[arg(long)]
+    pub(crate) mirror: Option<PathBuf>,
+    /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Takes over objects that exist and belong to nobody.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Where manifests name no namespace.
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) app: App,
+    /// The time between two polls of the repository.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub(crate) interval: Duration,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Sync {
+    #[command(flatten)]
+    pub(crate) app: App,
+    /// Waits until everything is healthy.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait, and how long the sync itself may take.
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// The digest of the plan to carry out, as `plan` printed it; no other plan is.
+    #[arg(long)]
+    pub(crate) approve: Option<Digest>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    pub(crate) deployed: Deployed,
+    /// Deletes the application's objects too. Without it, they only cease to belong to the application.
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// The digest of the removal to carry out, where deleting needs approval.
+    #[arg(long)]
+    pub(crate) approve: Option<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetKind {
+    Kube,
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+/// `90s`, `5m`, `1h`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let count: f64 = digits.parse().map_err(|_| format!("{text:?} is no duration: write 90s, 5m or 1h"))?;
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is no unit of time: use ms, s, m or h")),
+    };
+    let duration = Duration::try_from_secs_f64(count * seconds).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(["", "x", "5d", "0s", "-1s", "9e9h"].into_iter().all(|bad| duration(bad).is_err()));
+    }
+}

@@ -1,0 +1,40 @@
+//! A small GitOps command line on the public API of the crates: copy it, and make it yours.
+
+mod args;
+mod commands;
+mod output;
+mod parts;
+mod progress;
+mod recorded;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    // The libraries leave the choice of the TLS provider to the program. If there is one already, it stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let done = match args.command {
+        Command::Run(run) => commands::run(run).await,
+        Command::Sync(sync) => commands::sync(sync).await,
+        Command::Plan(plan) => commands::plan(plan).await,
+        Command::Diff(diff) => commands::diff(diff).await,
+        Command::Status(status) => commands::status(status).await,
+        Command::Remove(remove) => commands::remove(remove).await,
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => {
+            output::complain(&error);
+            output::Code::Error.into()
+        }
+    }
+}

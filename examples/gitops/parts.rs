@@ -1,0 +1,89 @@
+//! From the command line to source, target and application.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gitops_core::{
+    Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
+};
+use gitops_git::{GitSource, TokenFile};
+use gitops_kube::{ConnectOptions, KubeTarget, connect};
+
+use crate::args::{App, Deployed, TargetKind};
+use crate::progress;
+
+/// A reconciler of one application; `change` sets what only one command has.
+pub(crate) async fn reconciler(
+    app: &App,
+    change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
+) -> anyhow::Result<Reconciler> {
+    let target = target(&app.deployed, app.namespace.as_deref()).await?;
+    let application = Application::builder(&app.deployed.name, source(app)?, target)
+        .with_ref(reference(&app.reference))
+        .with_path(&app.path)
+        .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
+        .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
+        .build()?;
+    let builder = Reconciler::builder().with_application(application).with_progress(progress::on_terminal());
+    Ok(change(builder).build()?)
+}
+
+fn source(app: &App) -> anyhow::Result<GitSource> {
+    let mut source = GitSource::builder(&app.repo);
+    // A path is somebody's word that local repositories are meant.
+    if !app.repo.contains("://") && Path::new(&app.repo).exists() {
+        source = source.allow_local();
+    }
+    if app.allow_http {
+        source = source.allow_http().allow_loopback();
+    }
+    if let Some(file) = &app.token_file {
+        source = source.with_credentials(TokenFile::new(file));
+    }
+    if let Some(dir) = &app.mirror {
+        source = source.with_mirror_dir(dir);
+    }
+    Ok(source.build()?)
+}
+
+fn reference(text: &str) -> RefSpec {
+    let is_commit = matches!(text.len(), 40 | 64) && text.bytes().all(|c| c.is_ascii_hexdigit());
+    if is_commit {
+        return RefSpec::Commit(text.to_ascii_lowercase());
+    }
+    match (text.strip_prefix("refs/tags/"), text.strip_prefix("refs/heads/")) {
+        (Some(tag), _) => RefSpec::Tag(tag.to_owned()),
+        (None, branch) => RefSpec::Branch(branch.unwrap_or(text).to_owned()),
+    }
+}
+
+/// The target, behind a pointer that any application can share.
+pub(crate) async fn target(deployed: &Deployed, namespace: Option<&str>) -> anyhow::Result<Arc<dyn Target>> {
+    if deployed.target == TargetKind::Memory {
+        return Ok(Arc::new(MemoryTarget::new(MemoryCluster::new())));
+    }
+    let config = kube::Config::infer().await.context("no cluster: neither a kubeconfig nor a Pod's own service account")?;
+    // A cloud's kubeconfig often asks a program for the token; whoever runs a command line trusts their kubeconfig.
+    let options = ConnectOptions::default().with_exec().with_connect_timeout(Duration::from_secs(10));
+    let client = connect(config, &options)?;
+    let mut target = KubeTarget::builder(client).with_state_namespace(&deployed.state_namespace);
+    if let Some(namespace) = namespace {
+        target = target.with_default_namespace(namespace);
+    }
+    Ok(Arc::new(target.build()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_what_they_look_like() {
+        assert_eq!(reference("main"), RefSpec::Branch("main".into()));
+        assert_eq!(reference("refs/heads/main"), RefSpec::Branch("main".into()));
+        assert_eq!(reference("refs/tags/v1"), RefSpec::Tag("v1".into()));
+        assert_eq!(reference(&"Ab".repeat(20)), RefSpec::Commit("ab".repeat(20)));
+    }
+}
