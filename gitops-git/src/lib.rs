@@ -1,1 +1,88 @@
 //! A GitOps source over Git: cheap polling, an incremental mirror, reading trees without a checkout.
+//!
+//! [`GitSource`] implements [`gitops_core::Source`]. Asking whether something changed is one `ls-refs` of one reference;
+//! fetching moves only objects that the mirror lacks; a [`GitSnapshot`] reads single files from the object database of
+//! that mirror, at one commit, however many are open. There is no work tree, so nothing can be left behind in one.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use gitops_core::{Cx, RefSpec, RepoPath, Snapshot, Source};
+//! use gitops_git::{GitSource, TokenFile};
+//! use std::time::Duration;
+//!
+//! let source = GitSource::builder("https://git.example/platform/config")
+//!     .with_branch("main")
+//!     .with_credentials(TokenFile::new("/run/secrets/git-token"))
+//!     .build()?;
+//!
+//! let cx = Cx::with_timeout(Duration::from_secs(60));
+//! let revision = source.resolve(&cx, &RefSpec::Default).await?; // downloads no objects
+//! let snapshot = source.fetch(&cx, &revision).await?; // downloads what is missing
+//! println!("{}", snapshot.revision());
+//! for entry in snapshot.list(&RepoPath::new("apps/shop")?)? {
+//!     println!("{:?} {}", entry.kind, entry.name);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What is allowed
+//! `https://` is; [`GitSourceBuilder`] allows the rest one by one: local repositories and `file://`, plain `http://`,
+//! credentials over it, servers on this machine or on link-local addresses. Everything else (`ssh://`, `git://`, remote
+//! helpers) is refused with a [`GitError`] that says so.
+//!
+//! Credentials go to the scheme, host and port of the URL. Redirects to another server fail. No Git configuration of the
+//! machine, the user or the repository is read, nor any `GIT_*` variable. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
+//! are: a proxy connects in our place, so that the check of addresses is its own then.
+//!
+//! # TLS
+//! The crate does not choose a TLS implementation. The program installs one for the process at its start, for example
+//! `rustls::crypto::ring::default_provider().install_default()`; if it does not, each operation fails with
+//! [`GitError::NoTlsProvider`].
+//!
+//! # Runtime
+//! Blocking work runs on tokio's blocking threads; the runtime needs its time and I/O drivers (`enable_all`). All work
+//! ends with the context's deadline or cancellation, or when the future is dropped.
+//!
+//! # Limits
+//! | What | Default | Setting |
+//! | --- | --- | --- |
+//! | wait for the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
+//! | bytes received by an operation | 2 GiB | [`GitSourceBuilder::with_max_received_bytes`] |
+//! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
+//! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
+//! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
+//!
+//! Objects stay compressed in the mirror, and are unpacked one at a time, so that there is no limit on the unpacked
+//! size of all of them.
+//!
+//! # Features
+//! - `https` (default): `https://` and `http://`. Without it, only local repositories can be read, and no HTTP or TLS
+//!   crate is compiled.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod credentials;
+mod error;
+mod fetch;
+mod history;
+mod mirror;
+mod notes;
+mod reference;
+mod refs;
+mod remote;
+mod repack;
+mod snapshot;
+mod source;
+mod stop;
+mod transport;
+
+/// The README's example, compiled.
+#[cfg(all(doctest, feature = "https"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
+pub use builder::GitSourceBuilder;
+pub use credentials::{Basic, Credentials, Token, TokenFile};
+pub use error::GitError;
+pub use snapshot::GitSnapshot;
+pub use source::GitSource;

@@ -1,0 +1,217 @@
+//! Building a [`GitSource`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gitops_core::RefSpec;
+
+use crate::reference::Want;
+use crate::remote::{Address, Allowed, Limits, Place, Remote};
+use crate::{Credentials, GitError, GitSource};
+
+const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
+const DEFAULT_RECEIVED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+const DEFAULT_OBJECT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Settings of a [`GitSource`]. See [`GitSource::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until build() is called"]
+pub struct GitSourceBuilder {
+    url: String,
+    want: RefSpec,
+    credentials: Option<Credentials>,
+    mirror_dir: Option<PathBuf>,
+    limits: Limits,
+    max_packs: usize,
+    allowed: Allowed,
+    credentials_over_http: bool,
+    #[cfg(feature = "https")]
+    reach: crate::transport::address::Reach,
+    ca_pem: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for GitSourceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL, which may hold a password.
+        f.debug_struct("GitSourceBuilder")
+            .field("want", &self.want)
+            .field("credentials", &self.credentials)
+            .field("mirror_dir", &self.mirror_dir)
+            .field("limits", &self.limits)
+            .field("allowed", &self.allowed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitSourceBuilder {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            url,
+            want: RefSpec::Default,
+            credentials: None,
+            mirror_dir: None,
+            limits: Limits {
+                silence: DEFAULT_SILENCE,
+                received_bytes: DEFAULT_RECEIVED_BYTES,
+                object_bytes: DEFAULT_OBJECT_BYTES,
+            },
+            max_packs: crate::mirror::MAX_PACKS,
+            allowed: Allowed::default(),
+            credentials_over_http: false,
+            #[cfg(feature = "https")]
+            reach: crate::transport::address::Reach::default(),
+            ca_pem: Vec::new(),
+        }
+    }
+
+    /// Follows a branch. Without one of the three, the branch is followed that the repository's HEAD points to.
+    pub fn with_branch(mut self, name: impl Into<String>) -> Self {
+        self.want = RefSpec::Branch(name.into());
+        self
+    }
+
+    /// Follows a tag, peeled to its commit.
+    pub fn with_tag(mut self, name: impl Into<String>) -> Self {
+        self.want = RefSpec::Tag(name.into());
+        self
+    }
+
+    /// Stays at one commit, given by its full id.
+    pub fn with_commit(mut self, id: impl Into<String>) -> Self {
+        self.want = RefSpec::Commit(id.into());
+        self
+    }
+
+    /// Follows what is described; replaces any branch, tag or commit given before.
+    pub fn with_ref(mut self, want: RefSpec) -> Self {
+        self.want = want;
+        self
+    }
+
+    /// Who we are to the server: a [`crate::Token`], a [`crate::TokenFile`] or [`crate::Basic`]. Goes before user
+    /// information in the URL.
+    pub fn with_credentials(mut self, credentials: impl Into<Credentials>) -> Self {
+        self.credentials = Some(credentials.into());
+        self
+    }
+
+    /// Keeps mirrors below this directory, which is made with access for its owner only. By default they are in
+    /// `gitops/mirrors` below the user's cache directory (`XDG_CACHE_HOME`, or `.cache` at home).
+    pub fn with_mirror_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.mirror_dir = Some(dir.into());
+        self
+    }
+
+    /// The longest wait for a connection, and for each next byte of an answer; 30 s by default. The whole operation is
+    /// bounded by the context's deadline.
+    pub fn with_timeout(mut self, silence: Duration) -> Self {
+        self.limits.silence = silence;
+        self
+    }
+
+    /// The most bytes that one operation takes from the server; 2 GiB by default. The first fetch takes the whole
+    /// history of what is followed.
+    pub fn with_max_received_bytes(mut self, bytes: u64) -> Self {
+        self.limits.received_bytes = bytes;
+        self
+    }
+
+    /// The largest object, unpacked, that the mirror takes; 256 MiB by default. It bounds memory while a pack is
+    /// indexed: objects are unpacked one by one for each processor. The limit for single files is given to
+    /// [`gitops_core::Snapshot::read`].
+    pub fn with_max_object_bytes(mut self, bytes: u64) -> Self {
+        self.limits.object_bytes = bytes;
+        self
+    }
+
+    /// The most packs that a mirror holds before they are copied into one; 50 by default, at least 1. Each fetch that
+    /// brings something adds one. Copying needs no server; it reads and writes the whole mirror once.
+    pub fn with_max_packs(mut self, packs: usize) -> Self {
+        self.max_packs = packs.max(1);
+        self
+    }
+
+    /// Allows local paths and `file://` URLs. They are served by the machine's `git` program, without any
+    /// configuration of the machine, the user or the environment.
+    pub fn allow_local(mut self) -> Self {
+        self.allowed.local = true;
+        self
+    }
+
+    /// Allows `http://`. Anybody on the way can then change what is deployed.
+    pub fn allow_http(mut self) -> Self {
+        self.allowed.http = true;
+        self
+    }
+
+    /// Allows credentials over `http://`, which anybody on the way can read. For tests.
+    pub fn allow_credentials_over_http(mut self) -> Self {
+        self.credentials_over_http = true;
+        self
+    }
+
+    /// Allows servers on this machine (`localhost`). Whoever may choose a URL could else reach what runs here.
+    #[cfg(feature = "https")]
+    pub fn allow_loopback(mut self) -> Self {
+        self.reach.loopback = true;
+        self
+    }
+
+    /// Allows servers on link-local addresses and those of metadata services, which hand out a cloud's credentials.
+    #[cfg(feature = "https")]
+    pub fn allow_link_local(mut self) -> Self {
+        self.reach.link_local = true;
+        self
+    }
+
+    /// Trusts the certificate authorities in a PEM text, beside those of the machine.
+    pub fn with_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca_pem.push(pem.into());
+        self
+    }
+
+    /// Checks the settings. Nothing is read, written or asked; the mirror is opened at the first fetch.
+    ///
+    /// # Errors
+    /// [`GitError`] of a class that lasts: a URL that cannot be used or was not allowed, a name that is no branch, …
+    pub fn build(self) -> Result<GitSource, GitError> {
+        let address = Address::parse(&self.url, self.allowed)?;
+        let identity = address.identity();
+        let want = Want::from_spec(&self.want)?.unwrap_or(Want::Head);
+        let root = match self.mirror_dir {
+            Some(dir) => dir,
+            None => default_dir()?,
+        };
+        let (place, credentials) = match address {
+            Address::Local(path) => (Place::Local(path), None),
+            #[cfg(feature = "https")]
+            Address::Http { url, credentials } => {
+                let credentials = self.credentials.or(credentials);
+                if credentials.is_some() && url.scheme() == "http" && !self.credentials_over_http {
+                    return Err(GitError::CredentialsInTheClear);
+                }
+                let place = crate::transport::http::HttpPlace::new(url, &self.ca_pem, self.reach)?;
+                (Place::Http(std::sync::Arc::new(place)), credentials)
+            }
+        };
+        Ok(GitSource::new(
+            Remote { place, identity, credentials, limits: self.limits },
+            want,
+            root,
+            self.max_packs,
+        ))
+    }
+}
+
+fn default_dir() -> Result<PathBuf, GitError> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .map(|cache| cache.join("gitops").join("mirrors"))
+        .ok_or_else(|| GitError::MirrorDir {
+            path: "gitops/mirrors".into(),
+            reason: "the user has no cache directory: use with_mirror_dir()".into(),
+        })
+}

@@ -1,0 +1,362 @@
+//! What can go wrong with a Git source, and what the engine does about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gitops_core::{Class, Fault, one_line};
+
+/// An error of a Git source. [`Self::class`] says what the engine does about it.
+///
+/// None holds a credential: URLs are shown without user information, and what a server says is shortened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GitError {
+    /// The URL cannot be used.
+    #[error("the repository URL cannot be used: {reason}")]
+    InvalidUrl {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The URL's protocol is not allowed, or not known.
+    #[error("{protocol} repositories are refused: {hint}")]
+    ProtocolRefused {
+        /// The protocol, as the URL spells it.
+        protocol: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A credential would go over plain HTTP.
+    #[error(
+        "a credential would be sent in the clear over http: use https, or allow_credentials_over_http() where nobody listens"
+    )]
+    CredentialsInTheClear,
+    /// A certificate authority given to the builder cannot be read.
+    #[error("the CA certificates cannot be read: {reason}")]
+    InvalidCa {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The process has chosen no TLS implementation. Libraries never do; see the crate's documentation.
+    #[error(
+        "no TLS provider is installed: call rustls::crypto::CryptoProvider::install_default() at the start of the program"
+    )]
+    NoTlsProvider,
+    /// A credential is missing, unreadable, or has characters that no HTTP header can carry.
+    #[error("the credential cannot be used: {reason}")]
+    Credential {
+        /// What is wrong, without the credential.
+        reason: String,
+    },
+    /// There is no directory for the mirror, or it cannot be used.
+    #[error("the mirror directory {} cannot be used: {reason}", path.display())]
+    MirrorDir {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What is to be followed is no name of a branch or tag, or no full commit id.
+    #[error("{text:?} is not {wanted}")]
+    InvalidReference {
+        /// What was given.
+        text: String,
+        /// What would have been right.
+        wanted: &'static str,
+    },
+    /// The repository is there, but holds no commit at all.
+    #[error("the repository is empty: {reference} does not exist yet")]
+    EmptyRepository {
+        /// The reference that was wanted.
+        reference: String,
+    },
+    /// The repository has no such branch or tag.
+    #[error("the repository has no {reference}: it was deleted, or never existed")]
+    ReferenceNotFound {
+        /// The reference that was wanted.
+        reference: String,
+    },
+    /// The repository does not have this commit (any more).
+    #[error("the repository does not have commit {id}: it never did, or it was removed after a force-push")]
+    RevisionNotFound {
+        /// The commit's id.
+        id: String,
+    },
+    /// The id names something else than a commit.
+    #[error("{id} is no commit")]
+    NotACommit {
+        /// The id.
+        id: String,
+    },
+    /// There is no repository at this address, or the credential may not see it.
+    #[error("no repository was found: {detail}")]
+    RepositoryNotFound {
+        /// What the server said.
+        detail: String,
+    },
+    /// The server refused the credential, or wants one.
+    #[error("access was denied: {detail}")]
+    Denied {
+        /// What the server said.
+        detail: String,
+    },
+    /// The server points to another host, protocol or place.
+    #[error("a redirect to {to} was refused: {reason}")]
+    RedirectRefused {
+        /// Where to, without user information and query.
+        to: String,
+        /// Why it was refused.
+        reason: &'static str,
+    },
+    /// The server's address is one that needs to be allowed.
+    #[error("a connection to {host} was refused: {reason}")]
+    AddressRefused {
+        /// The host, as the URL names it.
+        host: String,
+        /// Why it was refused, and what to do.
+        reason: &'static str,
+    },
+    /// The server's certificate cannot be trusted, or there is no common way to speak TLS.
+    #[error("no trustworthy TLS connection: {reason}")]
+    Tls {
+        /// What is wrong.
+        reason: String,
+    },
+    /// There was no connection, or it broke.
+    #[error("the server cannot be reached: {reason}")]
+    Unreachable {
+        /// What happened.
+        reason: String,
+    },
+    /// The server has trouble, or asks to come back later.
+    #[error("the server answered with HTTP status {status}")]
+    ServerTrouble {
+        /// The HTTP status.
+        status: u16,
+        /// When to come back, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is not one of a Git server.
+    #[error("the answer is not one of a Git server: {detail}")]
+    NotGit {
+        /// What came instead.
+        detail: String,
+    },
+    /// The server sent more than allowed.
+    #[error(
+        "the server sent more than {limit} bytes: raise with_max_received_bytes() if the repository is that large"
+    )]
+    ReceivedTooMuch {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The server was silent for too long.
+    #[error("the server sent nothing for {} s", waited.as_secs_f32())]
+    Silent {
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The caller's deadline has passed.
+    #[error("no end within the deadline")]
+    Deadline,
+    /// The caller asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
+    /// The server cannot do what is needed.
+    #[error("the server cannot do this: {detail}")]
+    Unsupported {
+        /// What it cannot do.
+        detail: String,
+    },
+    /// The conversation with the server failed in a way that may pass.
+    #[error("{doing} failed: {detail}")]
+    Protocol {
+        /// What we were doing.
+        doing: &'static str,
+        /// The chain of causes.
+        detail: String,
+    },
+    /// An object is larger than allowed.
+    #[error(
+        "{doing}: an object is larger than {limit} bytes: raise with_max_object_bytes() if that is right"
+    )]
+    ObjectTooLarge {
+        /// What we were doing.
+        doing: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The mirror is broken; it is made anew at the next fetch.
+    #[error("the mirror is damaged and will be made anew: {detail}")]
+    Damaged {
+        /// What was found.
+        detail: String,
+    },
+    /// Nothing is at a path.
+    #[error("{path:?} does not exist in commit {commit}")]
+    PathNotFound {
+        /// The path; empty for the root.
+        path: String,
+        /// The commit.
+        commit: String,
+    },
+    /// There is something at the path, but of another kind.
+    #[error("{path:?} is {found}, not {wanted}")]
+    WrongKind {
+        /// The path.
+        path: String,
+        /// What is there.
+        found: &'static str,
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// A symbolic link cannot be followed.
+    #[error("the symbolic link {path:?} to {target:?} {reason}")]
+    BrokenLink {
+        /// Where the link is.
+        path: String,
+        /// What it says.
+        target: String,
+        /// Why it cannot be followed.
+        reason: &'static str,
+    },
+    /// A file is larger than the reader allows.
+    #[error("{path:?} has {size} bytes, more than the limit of {limit}")]
+    FileTooLarge {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The file's content is in Git LFS: the tree holds only a pointer to it.
+    #[error("{path:?} is stored in Git LFS, which is not supported: keep manifests in Git itself")]
+    LfsPointer {
+        /// The file.
+        path: String,
+    },
+    /// A tree has an entry whose name no path can spell.
+    #[error("{dir:?} holds an entry named {name}: {reason}")]
+    UnusableName {
+        /// The directory.
+        dir: String,
+        /// The name, escaped.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An invariant of this crate does not hold.
+    #[error("internal error: {0}")]
+    Bug(String),
+}
+
+impl GitError {
+    /// What kind of failure it is, and so what the engine does about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::InvalidUrl { .. }
+            | Self::ProtocolRefused { .. }
+            | Self::CredentialsInTheClear
+            | Self::InvalidCa { .. }
+            | Self::NoTlsProvider
+            | Self::InvalidReference { .. }
+            | Self::NotACommit { .. }
+            | Self::RedirectRefused { .. }
+            | Self::AddressRefused { .. }
+            | Self::Tls { .. }
+            | Self::NotGit { .. }
+            | Self::ReceivedTooMuch { .. }
+            | Self::ObjectTooLarge { .. }
+            | Self::BrokenLink { .. }
+            | Self::FileTooLarge { .. }
+            | Self::LfsPointer { .. }
+            | Self::UnusableName { .. } => Class::Invalid,
+            Self::Credential { .. } | Self::Denied { .. } => Class::Denied,
+            Self::EmptyRepository { .. }
+            | Self::ReferenceNotFound { .. }
+            | Self::RevisionNotFound { .. }
+            | Self::RepositoryNotFound { .. }
+            | Self::PathNotFound { .. }
+            | Self::WrongKind { .. } => Class::NotFound,
+            Self::ServerTrouble { retry_after, .. } => Class::Retry { after: *retry_after },
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Deadline
+            | Self::MirrorDir { .. }
+            | Self::Protocol { .. }
+            | Self::Damaged { .. } => Class::RETRY,
+            Self::Cancelled => Class::Cancelled,
+            Self::Unsupported { .. } => Class::Unsupported,
+            Self::Bug(_) => Class::Bug,
+        }
+    }
+
+    pub(crate) fn at(self, place: impl std::fmt::Display) -> Fault {
+        Fault::new(self.class(), self).at(place)
+    }
+
+    /// Reads an error of gix that no part of ours has explained already.
+    pub(crate) fn from_gix(doing: &'static str, error: &gix::Error, max_object_bytes: u64) -> Self {
+        let detail = chain(error);
+        if error.is_cancelled() {
+            return Self::Cancelled;
+        }
+        if detail.contains("not our ref") || detail.contains("unadvertised object") {
+            return Self::RevisionNotFound { id: "asked for".into() };
+        }
+        if error.is_resource_exhausted() {
+            return Self::ObjectTooLarge { doing, limit: max_object_bytes };
+        }
+        if error.is_unsupported() {
+            return Self::Unsupported { detail };
+        }
+        Self::Protocol { doing, detail }
+    }
+}
+
+/// An error and its causes as one short line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = next.source();
+    }
+    shorten(&text)
+}
+
+/// Foreign text as one line of at most 500 characters.
+pub(crate) fn shorten(text: &str) -> String {
+    one_line(text.trim()).chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_may_not() {
+        let passing = GitError::Unreachable { reason: "connection refused".into() };
+        assert_eq!(passing.class(), Class::RETRY);
+        assert_eq!(GitError::Cancelled.class(), Class::Cancelled);
+        let later = GitError::ServerTrouble { status: 503, retry_after: Some(Duration::from_secs(7)) };
+        assert_eq!(later.class(), Class::Retry { after: Some(Duration::from_secs(7)) });
+        for lasting in [
+            GitError::Tls { reason: "unknown issuer".into() },
+            GitError::Denied { detail: "401".into() },
+            GitError::NoTlsProvider,
+        ] {
+            assert!(!lasting.class().is_transient(), "{lasting}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_short_and_on_one_line() {
+        assert_eq!(shorten(" a\nb "), "a b");
+        assert_eq!(shorten(&"x".repeat(9000)).len(), 500);
+    }
+}

@@ -1,0 +1,311 @@
+//! The local copy of a repository: a bare repository that only this source writes.
+//!
+//! ```text
+//! <root>/<hash of URL and credential>-<slot>/   one process at a time (`lock`)
+//!     current                                   names the repository in use
+//!     notes                                     what is remembered beside objects
+//!     repo-<n>.git/                             replaced when it is damaged or has too many packs
+//! ```
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gix::bstr::ByteSlice as _;
+use gix::refs::transaction::PreviousValue;
+use sha2::{Digest as _, Sha256};
+
+use crate::GitError;
+use crate::notes::Notes;
+use crate::remote::Remote;
+use crate::repack::repack;
+use crate::stop::Stop;
+
+/// How many processes may hold a mirror of the same repository; each has its own.
+const SLOTS: usize = 32;
+
+/// With more packs than this, lookups slow down, and gix runs out of slots for indices in the end.
+pub(crate) const MAX_PACKS: usize = 50;
+
+/// A directory that holds the mirror, locked for this process.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    dir: PathBuf,
+    repository: Arc<Repository>,
+    pub(crate) notes: Notes,
+    /// Held, never read: the lock ends with it. Snapshots keep it too, by way of [`Repository`].
+    lock: Arc<File>,
+    max_packs: usize,
+}
+
+/// A bare repository in the mirror. Removed once a newer one has taken its place and no snapshot reads it any more.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    path: PathBuf,
+    replaced: AtomicBool,
+    /// Something that should be in it is not.
+    damaged: AtomicBool,
+    _lock: Arc<File>,
+}
+
+impl Repository {
+    fn new(path: PathBuf, lock: &Arc<File>) -> Self {
+        Self { path, replaced: AtomicBool::new(false), damaged: AtomicBool::new(false), _lock: lock.clone() }
+    }
+
+    /// Opens it. A handle serves one sync: it has room for few more packs.
+    pub(crate) fn open(&self, object_bytes: u64) -> Result<gix::Repository, GitError> {
+        open_with(&self.path, [format!("gitoxide.objects.allocLimit={object_bytes}")])
+            .map_err(|error| damaged(&error))
+    }
+
+    /// Has it made anew at the next fetch.
+    pub(crate) fn mark_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    fn packs(&self) -> usize {
+        let Ok(entries) = fs::read_dir(self.path.join("objects/pack")) else { return 0 };
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack")).count()
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        if *self.replaced.get_mut() {
+            // What remains is removed when the mirror is opened the next time.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+impl Mirror {
+    /// Opens the mirror of a remote, or makes an empty one.
+    pub(crate) fn open(root: &Path, remote: &Remote, max_packs: usize) -> Result<Self, GitError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |error: std::io::Error| GitError::MirrorDir { path, reason: error.to_string() }
+        };
+        make_private_dir(root).map_err(fail(root))?;
+        let name = dir_name(remote);
+        for slot in 0..SLOTS {
+            let dir = root.join(format!("{name}-{slot}"));
+            make_private_dir(&dir).map_err(fail(&dir))?;
+            let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
+            let lock = Arc::new(lock.map_err(fail(&dir))?);
+            match lock.try_lock() {
+                Ok(()) => {
+                    let repository = Self::current(&dir, &lock).map_err(fail(&dir))?;
+                    return Ok(Self { notes: Notes::open(&dir), dir, repository, lock, max_packs });
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(fail(&dir)(error)),
+            }
+        }
+        Err(GitError::MirrorDir {
+            path: root.to_owned(),
+            reason: format!("{SLOTS} sources hold a mirror of this repository already: share one source"),
+        })
+    }
+
+    /// The repository in use. Leftovers of others are removed: nobody reads them, since the lock is ours.
+    fn current(dir: &Path, lock: &Arc<File>) -> std::io::Result<Arc<Repository>> {
+        let named = fs::read_to_string(dir.join("current")).unwrap_or_default();
+        let mut found = None;
+        for entry in fs::read_dir(dir)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if number(&name).is_none() {
+                continue;
+            }
+            if name == named && looks_whole(&dir.join(&name)) {
+                found = Some(dir.join(name));
+            } else {
+                fs::remove_dir_all(dir.join(name))?;
+            }
+        }
+        let path = if let Some(path) = found {
+            remove_leftovers(&path);
+            path
+        } else {
+            let name = "repo-0.git";
+            let path = make_repository(dir, name)?;
+            put_in_use(dir, name)?;
+            path
+        };
+        Ok(Arc::new(Repository::new(path, lock)))
+    }
+
+    /// The repository to use now. One that is damaged is replaced by an empty one; one that has too many packs, by one
+    /// with a single pack.
+    pub(crate) fn repository(&mut self, stop: &Stop) -> Result<Arc<Repository>, GitError> {
+        if self.repository.damaged.load(Ordering::Relaxed) || !looks_whole(&self.repository.path) {
+            self.renew()?;
+        } else if self.repository.packs() > self.max_packs {
+            match self.repack(stop) {
+                Err(GitError::Damaged { detail }) => {
+                    tracing::warn!(%detail, "the mirror cannot be repacked and is made anew");
+                    self.renew()?;
+                }
+                done => done?,
+            }
+        }
+        Ok(self.repository.clone())
+    }
+
+    /// Puts a new, empty repository in the place of the current one.
+    pub(crate) fn renew(&mut self) -> Result<(), GitError> {
+        self.replace(|_, _| Ok(()))
+    }
+
+    fn repack(&mut self, stop: &Stop) -> Result<(), GitError> {
+        self.replace(|old, new| {
+            repack(&old.join("objects"), &new.join("objects"), stop)?;
+            let open = |path: &Path| open(path).map_err(|error| damaged(&error));
+            let (old, new) = (open(old)?, open(new)?);
+            let platform = old.references().map_err(|error| damaged(&error))?;
+            for reference in platform.all().map_err(|error| damaged(&error))? {
+                let reference = reference.map_err(|error| damaged(&error))?;
+                if let Some(id) = reference.target().try_id()
+                    && let Ok(name) = reference.name().as_bstr().to_str()
+                {
+                    keep(&new, name, id.to_owned())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Fills a new repository, and puts it in the place of the current one, which lives until its last reader ends.
+    fn replace(&mut self, fill: impl FnOnce(&Path, &Path) -> Result<(), GitError>) -> Result<(), GitError> {
+        let old = &self.repository.path;
+        let fail =
+            |error: std::io::Error| GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() };
+        let last = old.file_name().and_then(|name| number(&name.to_string_lossy()));
+        let name = format!("repo-{}.git", last.map_or(0, |n| n.wrapping_add(1)));
+        let path = make_repository(&self.dir, &name).map_err(fail)?;
+        fill(old, &path).inspect_err(|_| drop(fs::remove_dir_all(&path)))?;
+        put_in_use(&self.dir, &name).map_err(fail)?;
+        self.repository.replaced.store(true, Ordering::Relaxed);
+        self.repository = Arc::new(Repository::new(path, &self.lock));
+        Ok(())
+    }
+}
+
+/// One name for each pair of repository and credential. The credential itself is only in a hash.
+fn dir_name(remote: &Remote) -> String {
+    let mut hash = Sha256::new();
+    hash.update(remote.identity.as_bytes());
+    hash.update([0]);
+    if let Some(credentials) = &remote.credentials {
+        hash.update(credentials.identity());
+    }
+    hex(&hash.finalize()[..16])
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn number(name: &str) -> Option<u32> {
+    name.strip_prefix("repo-")?.strip_suffix(".git")?.parse().ok()
+}
+
+/// Whether a crash left something that Git would not take for a repository.
+fn looks_whole(repo: &Path) -> bool {
+    repo.join("HEAD").is_file()
+        && repo.join("config").is_file()
+        && repo.join("objects/pack").is_dir()
+        && repo.join("refs").is_dir()
+}
+
+/// Makes an empty bare repository, without the hooks and templates of the machine's Git.
+fn make_repository(dir: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let path = dir.join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path)?;
+    }
+    make_private_dir(&path)?;
+    fs::create_dir_all(path.join("objects/pack"))?;
+    fs::create_dir_all(path.join("refs"))?;
+    fs::write(path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
+    fs::write(path.join("HEAD"), "ref: refs/heads/none\n")?;
+    Ok(path)
+}
+
+fn put_in_use(dir: &Path, name: &str) -> std::io::Result<()> {
+    let staged = dir.join("current.new");
+    let mut file = File::create(&staged)?;
+    file.write_all(name.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(staged, dir.join("current"))
+}
+
+/// Opens a repository with nothing of the machine's configuration.
+fn open(path: &Path) -> gix::Result<gix::Repository> {
+    open_with(path, None::<String>)
+}
+
+fn open_with(path: &Path, config: impl IntoIterator<Item = String>) -> gix::Result<gix::Repository> {
+    let options = gix::open::Options::isolated().open_path_as_is(true).config_overrides(config);
+    options.open(path).map(|repo| repo.to_thread_local())
+}
+
+/// Packs that a killed process did not finish, and locks that it held.
+fn remove_leftovers(repo: &Path) {
+    remove_files(&repo.join("objects/pack"), |path| {
+        !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"))
+    });
+    for dir in ["", "refs/gitops/tips", "refs/gitops/commits"] {
+        remove_files(&repo.join(dir), |path| path.extension().is_some_and(|ext| ext == "lock"));
+    }
+}
+
+fn remove_files(dir: &Path, which: impl Fn(&Path) -> bool) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if which(&entry.path()) {
+            // If it stays, the operation that it stands in the way of says so.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes a directory that only its owner can enter.
+fn make_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Keeps a commit from being asked for again: what references lead to is what we tell the server that we have.
+pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
+    let known = repo.try_find_reference(name).map_err(|error| damaged(&error))?;
+    if known.is_some_and(|reference| reference.target().try_id() == Some(&id)) {
+        return Ok(());
+    }
+    repo.reference(name, id, PreviousValue::Any, "").map(drop).map_err(|error| GitError::MirrorDir {
+        path: repo.path().to_owned(),
+        reason: crate::error::chain(&error),
+    })
+}
+
+/// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.
+pub(crate) fn tip_name(reference: &str) -> String {
+    format!("refs/gitops/tips/{}", hex(&Sha256::digest(reference.as_bytes())[..20]))
+}
+
+/// The mirror's own name for a commit that was asked for by its id.
+pub(crate) fn commit_name(id: gix::ObjectId) -> String {
+    format!("refs/gitops/commits/{id}")
+}
+
+pub(crate) fn damaged(error: &gix::Error) -> GitError {
+    GitError::Damaged { detail: crate::error::chain(error) }
+}

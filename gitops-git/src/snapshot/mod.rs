@@ -1,0 +1,182 @@
+//! One commit's tree, read from the object database without a checkout.
+
+mod links;
+mod walk;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use gitops_core::{Entry, EntryKind, Fault, RepoPath, Revision, Snapshot, TreeId};
+use gix::objs::tree::EntryKind as Mode;
+
+pub(crate) use links::LinkIndex;
+use walk::{Found, Tree};
+
+use crate::GitError;
+use crate::mirror::Repository;
+use crate::remote::Limits;
+use crate::stop::lock;
+
+/// A Git LFS pointer begins with this line, and is small.
+const LFS_HEADER: &[u8] = b"version https://git-lfs.github.com/spec/";
+const LFS_MAX_BYTES: usize = 1024;
+
+/// The files of one commit. Cheap to hold: files and directories are read when they are asked for.
+///
+/// All methods block on the disk, and may be called from many threads at once. The objects of the commit stay on disk as
+/// long as a snapshot of it lives.
+pub struct GitSnapshot {
+    revision: Revision,
+    root: gix::ObjectId,
+    commit: gix::ObjectId,
+    place: String,
+    shared: gix::ThreadSafeRepository,
+    /// Handles that nobody uses right now; each has caches that are worth keeping.
+    idle: Mutex<Vec<gix::Repository>>,
+    repository: Arc<Repository>,
+    links: Arc<LinkIndex>,
+    limits: Limits,
+}
+
+impl fmt::Debug for GitSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitSnapshot")
+            .field("place", &self.place)
+            .field("commit", &self.commit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitSnapshot {
+    /// A snapshot of a commit that is in the repository with all that it needs.
+    pub(crate) fn new(
+        repo: gix::Repository,
+        repository: Arc<Repository>,
+        revision: Revision,
+        commit: gix::ObjectId,
+        place: String,
+        links: Arc<LinkIndex>,
+        limits: Limits,
+    ) -> Result<Self, GitError> {
+        let root = repo
+            .find_commit(commit)
+            .and_then(|commit| commit.tree_id().map(gix::Id::detach))
+            .and_then(|tree| repo.find_tree(tree).map(|tree| tree.id))
+            .map_err(|error| crate::mirror::damaged(&error))?;
+        Ok(Self {
+            revision,
+            root,
+            commit,
+            place,
+            shared: repo.into_sync(),
+            idle: Mutex::default(),
+            repository,
+            links,
+            limits,
+        })
+    }
+
+    /// Does something with a handle of this thread's own, and names the place of what goes wrong.
+    fn with<T>(
+        &self,
+        path: &RepoPath,
+        work: impl FnOnce(&Tree<'_>) -> Result<T, GitError>,
+    ) -> Result<T, Fault> {
+        let idle = lock(&self.idle).pop();
+        let repo = idle.unwrap_or_else(|| {
+            let mut repo = self.shared.to_thread_local();
+            repo.object_cache_size_if_unset(4 * 1024 * 1024);
+            // All that this commit needs is there already; what is missing stays missing.
+            repo.objects.refresh_never();
+            repo
+        });
+        let done = work(&Tree { repo: &repo, root: self.root, commit: self.commit, limits: self.limits });
+        lock(&self.idle).push(repo);
+        done.map_err(|error| {
+            if matches!(error, GitError::Damaged { .. }) {
+                self.repository.mark_damaged();
+            }
+            let short = self.commit.to_hex_with_len(7);
+            error.at(format_args!("{}@{short}:/{path}", self.place))
+        })
+    }
+}
+
+impl Snapshot for GitSnapshot {
+    fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// `100644:<blob>` or `100755:<blob>` for files, `tree:<tree>` for directories; with a digest after it where links
+    /// below the directory lead out of it.
+    fn id(&self, path: &RepoPath) -> Result<Option<TreeId>, Fault> {
+        self.with(path, |tree| {
+            let id = match tree.find(path)?.0 {
+                Found::Directory(id, real) => self.links.directory_id(tree, id, &real)?,
+                Found::File(id, mode) => walk::file_id(id, mode),
+                Found::Submodule(id) => format!("160000:{id}"),
+                Found::Nothing => return Ok(None),
+            };
+            Ok(Some(TreeId::new(id)))
+        })
+    }
+
+    fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
+        self.with(dir, |tree| {
+            let (found, seen) = tree.find(dir)?;
+            let Found::Directory(id, real) = found else {
+                return Err(match found {
+                    Found::Nothing => tree.nothing_at(dir),
+                    other => wrong_kind(dir, &other, "a directory"),
+                });
+            };
+            let mut entries = Vec::new();
+            for entry in tree.entries(id)? {
+                let kind = match entry.mode {
+                    Mode::Tree => EntryKind::Directory,
+                    Mode::Blob | Mode::BlobExecutable => EntryKind::File,
+                    Mode::Commit => EntryKind::Submodule,
+                    Mode::Link => match tree.follow(&real, &entry, &seen) {
+                        Ok((Found::Directory(..), _)) => EntryKind::Directory,
+                        Ok((Found::File(..), _)) => EntryKind::File,
+                        Ok((Found::Submodule(_), _)) => EntryKind::Submodule,
+                        Ok((Found::Nothing, _)) | Err(GitError::BrokenLink { .. }) => EntryKind::BrokenLink,
+                        Err(error) => return Err(error),
+                    },
+                };
+                entries.push(Entry { name: walk::usable_name(dir, &entry.name)?, kind });
+            }
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(entries)
+        })
+    }
+
+    fn read(&self, file: &RepoPath, max_bytes: u64) -> Result<Arc<[u8]>, Fault> {
+        self.with(file, |tree| {
+            let id = match tree.find(file)?.0 {
+                Found::File(id, _) => id,
+                Found::Nothing => return Err(tree.nothing_at(file)),
+                other => return Err(wrong_kind(file, &other, "a file")),
+            };
+            let size = tree.size(id)?;
+            if size > max_bytes {
+                return Err(GitError::FileTooLarge { path: file.to_string(), size, limit: max_bytes });
+            }
+            let content = tree.blob(id)?;
+            if content.len() <= LFS_MAX_BYTES && content.starts_with(LFS_HEADER) {
+                return Err(GitError::LfsPointer { path: file.to_string() });
+            }
+            Ok(content.into())
+        })
+    }
+}
+
+fn wrong_kind(path: &RepoPath, found: &Found, wanted: &'static str) -> GitError {
+    let found = match found {
+        Found::Directory(..) => "a directory",
+        Found::File(..) => "a file",
+        Found::Submodule(_) => "a submodule, whose content is in another repository",
+        Found::Nothing => "nothing",
+    };
+    GitError::WrongKind { path: path.to_string(), found, wanted }
+}

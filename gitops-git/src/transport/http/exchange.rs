@@ -1,0 +1,227 @@
+//! One request and its answer, as gix reads and writes them.
+
+use std::fmt;
+use std::io::{self, BufRead, Cursor, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::Response;
+
+use super::shown;
+use crate::GitError;
+use crate::error::{chain, shorten};
+use crate::stop::{Stop, lock};
+use crate::transport::{address, tls};
+
+/// Sends a request, and waits for the head of its answer.
+pub(super) fn send(
+    request: reqwest::RequestBuilder,
+    silence: Duration,
+    stop: &Stop,
+) -> Result<Response, GitError> {
+    stop.wait(silence, request.send())?.map_err(explain)
+}
+
+/// Why there is no answer.
+pub(super) fn explain(error: reqwest::Error) -> GitError {
+    if error.is_timeout() {
+        return GitError::Unreachable { reason: "the connection took too long".into() };
+    }
+    let error = error.without_url();
+    if let Some(refused) = address::refusal(&error) {
+        return refused;
+    }
+    match tls::failure(&error) {
+        Some(reason) => GitError::Tls { reason },
+        None => GitError::Unreachable { reason: chain(&error) },
+    }
+}
+
+/// What a status means that is not success. Bodies are not shown: they may be anything.
+pub(super) fn accept(response: Response) -> Result<Response, GitError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let detail = || format!("the server answered with HTTP status {}", status.as_u16());
+    let retry_after = response
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    Err(match status.as_u16() {
+        // GitHub says 403 when it limits the rate.
+        403 if retry_after.is_some() => GitError::ServerTrouble { status: 403, retry_after },
+        401 | 403 | 407 => GitError::Denied { detail: detail() },
+        404 | 410 => GitError::RepositoryNotFound { detail: detail() },
+        501 | 505 => GitError::Unsupported { detail: detail() },
+        status @ (408 | 425 | 429 | 500..=599) => GitError::ServerTrouble { status, retry_after },
+        300..=399 => GitError::RedirectRefused {
+            to: shown(response.url()),
+            reason: "only questions can be redirected",
+        },
+        _ => GitError::NotGit { detail: detail() },
+    })
+}
+
+/// Servers of Git say what they send; a page for people is something else.
+pub(super) fn expect_content(response: Response, kind: &str) -> Result<Response, GitError> {
+    let found = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if found.is_some_and(|found| found.trim() == kind) {
+        return Ok(response);
+    }
+    Err(GitError::NotGit { detail: format!("it is {}", shorten(found.unwrap_or("of no known type"))) })
+}
+
+/// Headers as lines, as gix reads them.
+pub(super) fn header_lines(response: &Response) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for (name, value) in response.headers() {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.push(b':');
+        lines.extend_from_slice(value.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// An answer, once it is there.
+pub(super) type Slot = Arc<Mutex<Option<Response>>>;
+
+/// What is sent: the wants and haves of a negotiation, which are small.
+#[derive(Default, Clone)]
+pub(crate) struct Upload(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Upload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A request that goes out when its answer is read; by then all of its body is there.
+pub(crate) struct Later {
+    pub(super) request: reqwest::RequestBuilder,
+    pub(super) upload: Upload,
+    pub(super) slot: Slot,
+    pub(super) silence: Duration,
+    pub(super) stop: Stop,
+}
+
+impl Later {
+    fn send(self) -> io::Result<Vec<u8>> {
+        let body = std::mem::take(&mut *lock(&self.upload.0));
+        let answer = send(self.request.body(body), self.silence, &self.stop)
+            .and_then(accept)
+            .and_then(|response| expect_content(response, "application/x-git-upload-pack-result"));
+        let response = answer.map_err(|error| told(&self.stop, error))?;
+        let lines = header_lines(&response);
+        *lock(&self.slot) = Some(response);
+        Ok(lines)
+    }
+}
+
+fn told(stop: &Stop, error: GitError) -> io::Error {
+    let said = io::Error::other(error.to_string());
+    stop.explain(error);
+    said
+}
+
+/// The headers of an answer.
+pub(crate) enum Head {
+    Here(Cursor<Vec<u8>>),
+    /// Taken out while it is sent.
+    Later(Option<Box<Later>>),
+}
+
+impl Head {
+    fn here(&mut self) -> io::Result<&mut Cursor<Vec<u8>>> {
+        if let Self::Later(later) = self {
+            let lines = later.take().map_or_else(|| Ok(Vec::new()), |later| later.send())?;
+            *self = Self::Here(Cursor::new(lines));
+        }
+        match self {
+            Self::Here(lines) => Ok(lines),
+            Self::Later(_) => Err(io::Error::other("the request was not sent")),
+        }
+    }
+}
+
+impl Read for Head {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.here()?.read(buf)
+    }
+}
+
+impl BufRead for Head {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.here()?.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        if let Self::Here(lines) = self {
+            lines.consume(bytes);
+        }
+    }
+}
+
+/// The body of an answer, counted.
+pub(crate) struct Body {
+    pub(super) response: Slot,
+    pub(super) chunk: Cursor<Vec<u8>>,
+    pub(super) received: Arc<AtomicU64>,
+    pub(super) limit: u64,
+    pub(super) silence: Duration,
+    pub(super) stop: Stop,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+impl Body {
+    fn more(&mut self) -> Result<(), GitError> {
+        let mut response = lock(&self.response);
+        let Some(answer) = response.as_mut() else { return Ok(()) };
+        while self.chunk.fill_buf().is_ok_and(<[u8]>::is_empty) {
+            let Some(chunk) = self.stop.wait(self.silence, answer.chunk())?.map_err(explain)? else {
+                *response = None;
+                return Ok(());
+            };
+            let seen = self.received.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
+            if seen > self.limit {
+                return Err(GitError::ReceivedTooMuch { limit: self.limit });
+            }
+            self.chunk = Cursor::new(chunk.into());
+        }
+        Ok(())
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.fill_buf()?;
+        let taken = bytes.len().min(buf.len());
+        buf[..taken].copy_from_slice(&bytes[..taken]);
+        self.consume(taken);
+        Ok(taken)
+    }
+}
+
+impl BufRead for Body {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.more().map_err(|error| told(&self.stop, error))?;
+        self.chunk.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.chunk.consume(bytes);
+    }
+}

@@ -1,0 +1,327 @@
+//! Git over HTTP(S): an HTTP client of our own below gix's smart protocol.
+//!
+//! It is ours so that each wait can be cancelled and has a limit, each byte is counted, credentials stay with their
+//! host, and errors keep their meaning.
+
+mod exchange;
+
+use std::any::Any;
+use std::io::{self, Cursor};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gix::protocol::transport::Protocol;
+use gix_transport::client::blocking_io::http::{
+    GetResponse, Http, PostBodyDataKind, PostResponse, Transport,
+};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Method, Response, Url, redirect};
+
+use self::exchange::{Body, Head, Later, Slot, Upload, accept, expect_content, header_lines, send};
+use super::address::Reach;
+use crate::error::{chain, shorten};
+use crate::remote::Remote;
+use crate::stop::{Stop, lock};
+use crate::{Credentials, GitError};
+
+/// Redirects that lead somewhere else on the same server; more are a circle.
+const MAX_REDIRECTS: usize = 5;
+
+/// A repository on a server, with the connections to it.
+pub(crate) struct HttpPlace {
+    url: Url,
+    certificates: Vec<Certificate>,
+    reach: Reach,
+    /// The client and the runtime that its connections live on.
+    client: Mutex<Option<(tokio::runtime::Id, Client)>>,
+}
+
+impl HttpPlace {
+    pub(crate) fn new(url: Url, pems: &[Vec<u8>], reach: Reach) -> Result<Self, GitError> {
+        reach.check_host(url.host_str().unwrap_or_default())?;
+        let mut certificates = Vec::new();
+        for pem in pems {
+            let invalid = |reason: String| GitError::InvalidCa { reason };
+            let found = Certificate::from_pem_bundle(pem).map_err(|error| invalid(chain(&error)))?;
+            if found.is_empty() {
+                return Err(invalid("the text holds no PEM certificate".into()));
+            }
+            certificates.extend(found);
+        }
+        Ok(Self { url, certificates, reach, client: Mutex::default() })
+    }
+
+    /// The client for the caller's runtime; its connections are used again by the next question.
+    fn client(&self, remote: &Remote, stop: &Stop) -> Result<Client, GitError> {
+        // reqwest panics without one, whatever the protocol.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(GitError::NoTlsProvider);
+        }
+        let runtime = stop.runtime().id();
+        let mut kept = lock(&self.client);
+        if let Some((id, client)) = &*kept
+            && *id == runtime
+        {
+            return Ok(client.clone());
+        }
+        let mut builder = Client::builder()
+            .connect_timeout(remote.limits.silence)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .dns_resolver(self.reach)
+            .https_only(self.url.scheme() == "https");
+        if !self.certificates.is_empty() {
+            builder = builder.tls_certs_merge(self.certificates.iter().cloned());
+        }
+        let client = builder.build().map_err(|error| GitError::Tls { reason: chain(&error) })?;
+        *kept = Some((runtime, client.clone()));
+        Ok(client)
+    }
+}
+
+/// Prepares a conversation; nothing is sent yet. Reads the credential, if it is in a file.
+pub(crate) fn connect(
+    place: &HttpPlace,
+    remote: &Remote,
+    stop: &Stop,
+) -> Result<Transport<HttpClient>, GitError> {
+    let authorization = remote.credentials.as_ref().map(authorization).transpose()?;
+    let url = gix::url::parse(place.url.as_str())
+        .map_err(|error| GitError::InvalidUrl { reason: shorten(&error.to_string()) })?;
+    let http = HttpClient {
+        client: place.client(remote, stop)?,
+        origin: place.url.clone(),
+        authorization,
+        moved_to: None,
+        received: Arc::default(),
+        limit: remote.limits.received_bytes,
+        silence: remote.limits.silence,
+        stop: stop.clone(),
+    };
+    Ok(Transport::new_http(http, url, Protocol::V2, false))
+}
+
+fn authorization(credentials: &Credentials) -> Result<HeaderValue, GitError> {
+    let (user, password) = credentials.now()?;
+    let encoded = base64(format!("{user}:{password}").as_bytes());
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+        .map_err(|_| GitError::Credential { reason: "no HTTP header can carry it".into() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let word =
+            group.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let index = (word >> (18 - 6 * digit)) & 63;
+            text.push(if digit <= group.len() { char::from(DIGITS[index as usize]) } else { '=' });
+        }
+    }
+    text
+}
+
+/// What gix's smart protocol sends its requests with.
+pub(crate) struct HttpClient {
+    client: Client,
+    /// The URL that the credential was given for.
+    origin: Url,
+    authorization: Option<HeaderValue>,
+    /// The base URL that the server has pointed to.
+    moved_to: Option<String>,
+    received: Arc<AtomicU64>,
+    limit: u64,
+    silence: Duration,
+    stop: Stop,
+}
+
+impl HttpClient {
+    fn request(
+        &self,
+        method: Method,
+        url: &str,
+        headers: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<reqwest::RequestBuilder, GitError> {
+        let bug = |what: &str| GitError::Bug(format!("{what} of a request is not valid"));
+        let url = Url::parse(url).map_err(|_| bug("the URL"))?;
+        let mut map = HeaderMap::new();
+        for line in headers {
+            let (name, value) = line.as_ref().split_once(':').ok_or_else(|| bug("a header"))?;
+            let name = HeaderName::try_from(name).map_err(|_| bug("a header's name"))?;
+            map.insert(name, HeaderValue::from_str(value.trim()).map_err(|_| bug("a header"))?);
+        }
+        // The last line of defence: whatever led here, nobody else gets it.
+        if let Some(value) = &self.authorization
+            && same_server(&url, &self.origin)
+        {
+            map.insert(reqwest::header::AUTHORIZATION, value.clone());
+        }
+        Ok(self.client.request(method, url).headers(map))
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, GitError> {
+        send(request, self.silence, &self.stop)
+    }
+
+    /// Sends a GET request, and follows redirects on the same server.
+    fn follow(&mut self, url: &str, base: &str, headers: &[String]) -> Result<Response, GitError> {
+        let tail = url.strip_prefix(base).unwrap_or_default().to_owned();
+        let mut at = url.to_owned();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(self.request(Method::GET, &at, headers)?)?;
+            if !response.status().is_redirection() {
+                if at != url {
+                    self.moved_to = at.strip_suffix(&tail).map(str::to_owned);
+                }
+                return Ok(response);
+            }
+            at = self.next_place(&response, &tail)?;
+        }
+        Err(GitError::RedirectRefused { to: shown(&self.origin), reason: "there is no end of redirects" })
+    }
+
+    fn next_place(&self, response: &Response, tail: &str) -> Result<String, GitError> {
+        let location =
+            response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
+        let Some(next) = location.and_then(|text| response.url().join(text).ok()) else {
+            return Err(GitError::NotGit {
+                detail: format!("HTTP status {} without a place", response.status()),
+            });
+        };
+        let refuse = |reason| Err(GitError::RedirectRefused { to: shown(&next), reason });
+        if !same_server(&next, &self.origin) {
+            return refuse("it leads to another server: use the new URL, if you trust it");
+        }
+        if !next.username().is_empty() || next.password().is_some() {
+            return refuse("it brings credentials");
+        }
+        // A login page, as a rule.
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        if !next.path().ends_with(path)
+            || next.query().unwrap_or_default() != query
+            || next.fragment().is_some()
+        {
+            return refuse("it leads to something else than this repository");
+        }
+        Ok(next.into())
+    }
+
+    /// Remembers what went wrong, for [`super::converse`], and says it to gix.
+    fn failed(&self, error: GitError) -> gix::Error {
+        let said = io::Error::other(error.to_string());
+        self.stop.explain(error);
+        gix::Error::from_error(said)
+    }
+
+    fn body(&self, response: Slot) -> Body {
+        Body {
+            response,
+            chunk: Cursor::default(),
+            received: self.received.clone(),
+            limit: self.limit,
+            silence: self.silence,
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// The scheme, the host and the port.
+fn same_server(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme()
+        && a.host_str() == b.host_str()
+        && a.port_or_known_default() == b.port_or_known_default()
+}
+
+/// A URL without anything that may be secret.
+fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    shorten(&format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()))
+}
+
+impl Http for HttpClient {
+    type Headers = Head;
+    type ResponseBody = Body;
+    type PostBody = Upload;
+
+    fn get(
+        &mut self,
+        url: &str,
+        base_url: &str,
+        headers: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> gix::Result<GetResponse<Head, Body>> {
+        let headers: Vec<_> = headers.into_iter().map(|line| line.as_ref().to_owned()).collect();
+        let response = self
+            .follow(url, base_url, &headers)
+            .and_then(accept)
+            .and_then(|response| expect_content(response, "application/x-git-upload-pack-advertisement"))
+            .map_err(|error| self.failed(error))?;
+        let head = Head::Here(Cursor::new(header_lines(&response)));
+        Ok(GetResponse { headers: head, body: self.body(Arc::new(Mutex::new(Some(response)))) })
+    }
+
+    fn post(
+        &mut self,
+        url: &str,
+        _base_url: &str,
+        headers: impl IntoIterator<Item = impl AsRef<str>>,
+        _kind: PostBodyDataKind,
+    ) -> gix::Result<PostResponse<Head, Body, Upload>> {
+        let request = self.request(Method::POST, url, headers).map_err(|error| self.failed(error))?;
+        let upload = Upload::default();
+        let slot = Slot::default();
+        let later = Later {
+            request,
+            upload: upload.clone(),
+            slot: slot.clone(),
+            silence: self.silence,
+            stop: self.stop.clone(),
+        };
+        Ok(PostResponse {
+            post_body: upload,
+            headers: Head::Later(Some(Box::new(later))),
+            body: self.body(slot),
+        })
+    }
+
+    fn configure(&mut self, _config: &dyn Any) -> gix::Result {
+        Ok(())
+    }
+
+    fn redirected_base_url(&self) -> Option<String> {
+        self.moved_to.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ] {
+            assert_eq!(base64(text.as_bytes()), encoded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn servers_differ_by_scheme_host_and_port() {
+        let same = |a: &str, b: &str| same_server(&Url::parse(a).unwrap(), &Url::parse(b).unwrap());
+        assert!(same("https://git.example/a", "https://GIT.example:443/b"));
+        assert!(!same("https://git.example/a", "http://git.example/a"));
+        assert!(!same("https://git.example/a", "https://git.example:8443/a"));
+        assert!(!same("https://git.example/a", "https://git.example.evil/a"));
+    }
+}

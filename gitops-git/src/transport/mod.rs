@@ -1,0 +1,43 @@
+//! How bytes get from and to a Git server.
+
+#[cfg(feature = "https")]
+pub(crate) mod address;
+#[cfg(feature = "https")]
+pub(crate) mod http;
+pub(crate) mod local;
+#[cfg(feature = "https")]
+mod tls;
+
+use gix::protocol::transport::client::blocking_io::Transport;
+
+use crate::error::GitError;
+use crate::remote::{Place, Remote};
+use crate::stop::Stop;
+
+/// Opens a conversation with the remote, holds it, and explains what went wrong.
+pub(crate) fn converse<T>(
+    remote: &Remote,
+    stop: &Stop,
+    doing: &'static str,
+    talk: impl FnOnce(&mut dyn Transport) -> gix::Result<T>,
+) -> Result<T, GitError> {
+    let classify = |error: gix::Error| {
+        let ours = GitError::from_gix(doing, &error, remote.limits.object_bytes);
+        stop.explanation().unwrap_or(ours)
+    };
+    match &remote.place {
+        Place::Local(path) => {
+            let mut local = local::connect(path, stop)?;
+            let done = talk(&mut local.connection);
+            done.map_err(|error| {
+                local.explain(stop);
+                classify(error)
+            })
+        }
+        #[cfg(feature = "https")]
+        Place::Http(place) => {
+            let mut transport = http::connect(place, remote, stop)?;
+            talk(&mut transport).map_err(classify)
+        }
+    }
+}

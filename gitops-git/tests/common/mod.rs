@@ -1,0 +1,82 @@
+//! Real Git repositories, and a real Git server, for the tests.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test programs, each of which uses a part of it"
+)]
+
+#[cfg(feature = "https")]
+pub mod cgi;
+pub mod repo;
+#[cfg(feature = "https")]
+pub mod server;
+#[cfg(feature = "https")]
+pub mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_core::{Cx, Fault, RefSpec, RepoPath, Revision, Snapshot, Source};
+use gitops_git::{GitSource, GitSourceBuilder};
+
+pub use repo::{Repo, git};
+#[cfg(feature = "https")]
+pub use server::{Behaviour, Server};
+
+/// Longer than any test takes, and shorter than anybody waits.
+pub fn cx() -> Cx {
+    Cx::with_timeout(Duration::from_secs(60))
+}
+
+pub fn path(text: &str) -> RepoPath {
+    RepoPath::new(text).unwrap()
+}
+
+/// A source over a repository on this machine.
+pub fn local(repo: &Path, mirrors: &Path) -> GitSourceBuilder {
+    GitSource::builder(repo.to_str().unwrap()).allow_local().with_mirror_dir(mirrors)
+}
+
+#[cfg(feature = "https")]
+/// A source over HTTP, as the tests' server speaks it.
+pub fn http(url: &str, mirrors: &Path) -> GitSourceBuilder {
+    provider();
+    GitSource::builder(url)
+        .allow_http()
+        .allow_credentials_over_http()
+        .allow_loopback()
+        .with_mirror_dir(mirrors)
+}
+
+#[cfg(feature = "https")]
+/// What programs do at their start, and libraries never.
+pub fn provider() {
+    // Another test of the same program may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Resolves the default and fetches it.
+pub async fn sync(source: &GitSource) -> Result<Arc<dyn Snapshot>, Fault> {
+    let revision = source.resolve(&cx(), &RefSpec::Default).await?;
+    source.fetch(&cx(), &revision).await
+}
+
+/// A file's content as text.
+pub fn text(snapshot: &dyn Snapshot, file: &str) -> String {
+    let bytes = snapshot.read(&path(file), 1 << 20).unwrap_or_else(|fault| panic!("{file}: {fault}"));
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The fault of something that must not succeed.
+pub fn fault<T>(result: Result<T, Fault>) -> Fault {
+    match result {
+        Ok(_) => panic!("it succeeded"),
+        Err(fault) => fault,
+    }
+}

@@ -1,0 +1,262 @@
+//! A small HTTP/1.1 server on threads, with Git behind it, that can be told to misbehave.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::cgi;
+
+/// How the server behaves; the default is well.
+#[derive(Clone, Default)]
+pub struct Behaviour {
+    /// The `Authorization` header that it wants.
+    pub authorization: Option<String>,
+    /// Says nothing to a request with this in its target, and keeps the connection.
+    pub hang_at: Option<String>,
+    /// Sends this much of a body, and then no more.
+    pub hang_after: Option<usize>,
+    /// Answers questions for references with a redirect to this, which gets the rest of the target appended.
+    pub redirect: Option<String>,
+    /// Speaks the protocol of before 2018, which lists all references at once.
+    pub old_protocol: bool,
+    /// Answers everything with this status, and these headers.
+    pub status: Option<(&'static str, Vec<(&'static str, String)>)>,
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+struct Shared {
+    root: PathBuf,
+    behaviour: Mutex<Behaviour>,
+    requests: Mutex<Vec<Request>>,
+    sent: AtomicU64,
+    stopping: AtomicBool,
+    stopped: Mutex<bool>,
+    wake: Condvar,
+    /// How many connections are being kept waiting.
+    hanging: Mutex<u64>,
+    hung: Condvar,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// The server; it ends when this is dropped.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves the repositories below `root` in the clear.
+    pub fn start(root: impl Into<PathBuf>) -> Self {
+        Self::new(root.into(), None)
+    }
+
+    /// Serves them over TLS.
+    pub fn start_tls(root: impl Into<PathBuf>, config: Arc<rustls::ServerConfig>) -> Self {
+        Self::new(root.into(), Some(config))
+    }
+
+    fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            root,
+            behaviour: Mutex::default(),
+            requests: Mutex::default(),
+            sent: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            stopped: Mutex::new(false),
+            wake: Condvar::new(),
+            hanging: Mutex::new(0),
+            hung: Condvar::new(),
+            tls,
+        });
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || {
+                for stream in listener.incoming().flatten() {
+                    if shared.stopping.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let shared = shared.clone();
+                    std::thread::spawn(move || shared.connection(stream));
+                }
+            }
+        });
+        Self { address, shared, thread: Some(thread) }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The URL of `repo.git`.
+    pub fn url(&self) -> String {
+        format!("http://{}/repo.git", self.address)
+    }
+
+    pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.shared.behaviour.lock().unwrap());
+    }
+
+    /// The requests so far; they are forgotten with that.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut self.shared.requests.lock().unwrap())
+    }
+
+    /// The bytes of bodies that were sent so far.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::SeqCst)
+    }
+
+    /// Waits until a request is being kept waiting.
+    pub fn wait_until_hanging(&self) {
+        let hanging = self.shared.hanging.lock().unwrap();
+        let (hanging, timeout) = self
+            .shared
+            .hung
+            .wait_timeout_while(hanging, Duration::from_secs(30), |count| *count == 0)
+            .unwrap();
+        assert!(!timeout.timed_out() && *hanging > 0, "nobody came");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        *self.shared.stopped.lock().unwrap() = true;
+        self.shared.wake.notify_all();
+        // Wakes the thread that waits for connections.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn connection(&self, stream: TcpStream) {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        match &self.tls {
+            None => self.serve(stream),
+            Some(config) => {
+                let Ok(connection) = rustls::ServerConnection::new(config.clone()) else { return };
+                self.serve(rustls::StreamOwned::new(connection, stream));
+            }
+        }
+    }
+
+    fn serve(&self, stream: impl Read + Write) {
+        let mut stream = BufReader::new(stream);
+        // A client that dislikes the certificate goes away before it asks anything.
+        let Some(request) = read_request(&mut stream) else { return };
+        self.requests.lock().unwrap().push(request.clone());
+        let behaviour = self.behaviour.lock().unwrap().clone();
+        let out = stream.get_mut();
+        if behaviour.hang_at.as_ref().is_some_and(|part| request.target.contains(part)) {
+            return self.hang();
+        }
+        if let Some((status, headers)) = &behaviour.status {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            return self.respond(out, status, &headers, b"sorry", None);
+        }
+        if behaviour
+            .authorization
+            .as_deref()
+            .is_some_and(|wanted| request.header("authorization") != Some(wanted))
+        {
+            let challenge = [("WWW-Authenticate".to_owned(), "Basic realm=\"git\"".to_owned())];
+            return self.respond(out, "401 Unauthorized", &challenge, b"no", None);
+        }
+        if let Some(to) = &behaviour.redirect
+            && let Some(tail) = request.target.strip_prefix("/repo.git")
+        {
+            let location = [("Location".to_owned(), format!("{to}{tail}"))];
+            return self.respond(out, "301 Moved Permanently", &location, b"", None);
+        }
+        let mut request = request;
+        if behaviour.old_protocol {
+            request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("git-protocol"));
+        }
+        let answer = cgi::answer(&self.root, &request);
+        let pack = request.method == "POST";
+        self.respond(
+            out,
+            &answer.status,
+            &answer.headers,
+            &answer.body,
+            behaviour.hang_after.filter(|_| pack),
+        );
+    }
+
+    fn respond(
+        &self,
+        out: &mut impl Write,
+        status: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        hang_after: Option<usize>,
+    ) {
+        let mut head =
+            format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        head.push_str("\r\n");
+        let part = &body[..hang_after.unwrap_or(body.len()).min(body.len())];
+        let sent =
+            out.write_all(head.as_bytes()).and_then(|()| out.write_all(part)).and_then(|()| out.flush());
+        self.sent.fetch_add(part.len() as u64, Ordering::SeqCst);
+        if sent.is_ok() && hang_after.is_some() {
+            self.hang();
+        }
+    }
+
+    /// Keeps a connection until the server ends.
+    fn hang(&self) {
+        *self.hanging.lock().unwrap() += 1;
+        self.hung.notify_all();
+        let stopped = self.stopped.lock().unwrap();
+        drop(self.wake.wait_while(stopped, |stopped| !*stopped).unwrap());
+    }
+}
+
+fn read_request(stream: &mut BufReader<impl Read>) -> Option<Request> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        stream.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    let mut request = Request { method, target, headers, body: Vec::new() };
+    assert_eq!(request.header("transfer-encoding"), None, "bodies come with their length");
+    let length = request.header("content-length").map_or(0, |text| text.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    request.body = body;
+    Some(request)
+}

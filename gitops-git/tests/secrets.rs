@@ -1,0 +1,150 @@
+//! A planted token turns up nowhere but at the server. One test, since it captures the logs of the whole process.
+#![cfg(feature = "https")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Repo, Server, cx, http, sync};
+use gitops_core::{Cx, Fault, RefSpec, Source};
+use gitops_git::{Basic, Credentials, GitSource, Token, TokenFile};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+const TOKEN: &str = "tok+en/pl4nted==&?";
+/// The token in base64, as it is, and behind a user name of each length modulo three.
+const ENCODED: [&str; 4] =
+    ["dG9rK2VuL3BsNG50ZWQ9PSY/", "b2srZW4vcGw0bnRlZD09Jj", "rK2VuL3BsNG50ZWQ9PSY", "a2VuL3BsNG50ZWQ9PSY_"];
+const URL_ENCODED: &str = "tok%2Ben%2Fpl4nted%3D%3D%26%3F";
+
+/// What the server is told to do, given its port.
+type Change = fn(&mut common::Behaviour, u16);
+
+/// Until a deadline is passed on purpose, and never.
+const SHORT: Duration = Duration::from_millis(150);
+const LONG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn assert_clean(what: &str, text: &str) {
+    for secret in ENCODED.iter().chain(&[TOKEN, URL_ENCODED, "pl4nted"]) {
+        assert!(!text.contains(secret), "{what} holds {secret}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_token_is_nowhere() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish()
+        .init();
+
+    let repo = Repo::with(&[("v", "1")]);
+    let server = Server::start(repo.root());
+    let file = repo.root().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    let with_token = server.url().replace("http://", &format!("http://bot:{URL_ENCODED}@"));
+    let as_user = server.url().replace("http://", &format!("http://{URL_ENCODED}@"));
+    let mut shown = String::new();
+    let builders = [
+        http(&server.url(), &repo.mirrors()).with_credentials(Token::new(TOKEN)),
+        http(&server.url(), &repo.mirrors()).with_credentials(Basic::new(TOKEN, TOKEN)),
+        http(&server.url(), &repo.mirrors()).with_credentials(TokenFile::new(&file)),
+        http(&with_token, &repo.mirrors()),
+        http(&as_user, &repo.mirrors()),
+    ];
+    for builder in builders {
+        write!(shown, "{builder:?}").unwrap();
+        let source = builder.build().unwrap();
+        write!(shown, "{source:?} {source:#?} {}", source.identity()).unwrap();
+        server.behave(|b| *b = common::Behaviour::default());
+        let snapshot = sync(&source).await.unwrap();
+        write!(shown, "{:?}", snapshot.revision()).unwrap();
+        note(&mut shown, snapshot.read(&common::path("missing"), 9).map(drop));
+        // Everything goes wrong that can.
+        let everything: [(Change, Duration); 6] = [
+            (|b, _| b.authorization = Some("another".into()), LONG),
+            (|b, _| b.redirect = Some("http://localhost:1/elsewhere".into()), LONG),
+            (|b, port| b.redirect = Some(format!("http://127.0.0.1:{port}/repo.git")), LONG),
+            (|b, _| b.status = Some(("500 Oops", vec![])), LONG),
+            (|b, _| b.hang_at = Some("info/refs".into()), SHORT),
+            (|b, _| b.hang_after = Some(90), SHORT),
+        ];
+        for (change, timeout) in everything {
+            let port = server.port();
+            server.behave(|b| {
+                *b = common::Behaviour::default();
+                change(b, port);
+            });
+            repo.commit("next", &[]);
+            let context = Cx::with_timeout(timeout);
+            let result = source.resolve(&context, &RefSpec::Default).await;
+            if let Ok(revision) = &result {
+                note(&mut shown, source.fetch(&context, revision).await.map(drop));
+            }
+            note(&mut shown, result.map(drop));
+        }
+    }
+    for url in [
+        with_token.replace("http://", "https://") + "?x",
+        with_token.replace("http://", "ssh://"),
+        with_token.replace("http://", "http://["),
+        with_token.clone(),
+    ] {
+        let error = GitSource::builder(url).with_mirror_dir(repo.mirrors()).build().unwrap_err();
+        write!(shown, "{error} {error:?}").unwrap();
+    }
+    std::fs::write(&file, format!("{TOKEN}\n{TOKEN}")).unwrap();
+    let source =
+        http(&server.url(), &repo.mirrors()).with_credentials(TokenFile::new(&file)).build().unwrap();
+    note(&mut shown, source.resolve(&cx(), &RefSpec::Default).await.map(drop));
+    write!(shown, "{:?}", Credentials::from(Token::new(TOKEN).with_user(TOKEN))).unwrap();
+
+    // The test looks at something: the server got the token, and the log has our own lines and others'.
+    let requests = server.take_requests();
+    let sent = requests.iter().filter(|request| request.header("authorization").is_some()).count();
+    assert!(sent > 20 && sent == requests.len(), "{sent} of {}", requests.len());
+    assert!(format!("{requests:?}").contains(ENCODED[2]), "{requests:?}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("gitops_git") && log.contains("TRACE"), "{log}");
+    assert!(shown.contains("401") && shown.contains("localhost:1"), "{shown}");
+    assert_clean("what is shown", &shown);
+    assert_clean("the log", &log);
+    assert_clean_files(&repo.mirrors());
+}
+
+fn note(shown: &mut String, result: Result<(), Fault>) {
+    if let Err(fault) = result {
+        writeln!(shown, "{fault} {fault:?} {:?} {:?}", fault.note(), fault.source).unwrap();
+    }
+}
+
+fn assert_clean_files(dir: &std::path::Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        assert_clean("a name", path.to_str().unwrap());
+        if path.is_dir() {
+            assert_clean_files(&path);
+        } else {
+            assert_clean("a file", &String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
+        }
+    }
+}
