@@ -1,0 +1,279 @@
+//! What is remembered of live objects: enough to see drift, but not the objects.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gitops_core::{AppId, Assessment, Digest, Memo, Reach, ResourceId, Token};
+use gitops_diff::{Difference, FieldPath, FieldSet, Fingerprint};
+use serde_json::Value;
+
+use crate::membership::{Key, apply_entry, manager, set_id};
+
+/// An object as it was last seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Seen {
+    /// Whose it is, if that is proven.
+    pub(crate) app: Option<AppId>,
+    pub(crate) token: Token,
+    /// The fields that its application owns.
+    pub(crate) now: Fingerprint,
+    /// When its application last changed any of them, as the API server says, to the second.
+    pub(crate) written: Arc<str>,
+    pub(crate) health: Assessment,
+    pub(crate) terminating: bool,
+    pub(crate) keep: bool,
+}
+
+impl Seen {
+    /// Whether nothing that matters differs: the version alone does not, nor does a health's message.
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.app == other.app
+            && self.token.incarnation == other.token.incarnation
+            && self.now == other.now
+            && (self.health.health, &self.health.reason) == (other.health.health, &other.health.reason)
+            && self.health.recheck_after == other.health.recheck_after
+            && (self.terminating, self.keep) == (other.terminating, other.keep)
+    }
+}
+
+/// What our last apply of an object left.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Applied {
+    pub(crate) incarnation: Arc<str>,
+    pub(crate) desired: Digest,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) overruled: Vec<Difference>,
+}
+
+/// What is known of an application.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) key: Option<Key>,
+    pub(crate) reach: Reach,
+}
+
+/// How an object that was seen relates to what was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It is older than what is known, or says the same.
+    Nothing,
+    /// It was not known.
+    New,
+    /// It differs in something that matters.
+    Changed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seen: HashMap<ResourceId, Seen>,
+    applied: HashMap<ResourceId, Applied>,
+    /// Fields that are left to others, by the rules that the object was compared under last.
+    ignored: HashMap<ResourceId, Vec<FieldPath>>,
+    apps: HashMap<AppId, Known>,
+    /// The application of a set id.
+    sets: HashMap<String, AppId>,
+}
+
+/// Shared by the target, its sessions and its watches. Locked for moments only, never across an await.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(Mutex<State>);
+
+impl Cache {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of an object; says whether that is news, and what was known before.
+    pub(crate) fn see(&self, id: &ResourceId, seen: Seen) -> (News, Option<Seen>) {
+        let state = &mut *self.state();
+        let Some(known) = state.seen.get_mut(id) else {
+            state.seen.insert(id.clone(), seen);
+            return (News::New, None);
+        };
+        // An answer to a write may overtake the event of an earlier one.
+        if known.token.incarnation == seen.token.incarnation
+            && !is_newer(&seen.token.version, &known.token.version)
+        {
+            return (News::Nothing, None);
+        }
+        let news = if known.says_the_same(&seen) { News::Nothing } else { News::Changed };
+        (news, Some(std::mem::replace(known, seen)))
+    }
+
+    /// Takes note that an object is gone, or no longer a member; answers with what was known of that incarnation.
+    pub(crate) fn gone(&self, id: &ResourceId, incarnation: Option<&str>) -> Option<Seen> {
+        let state = &mut *self.state();
+        let known = state.seen.get(id)?;
+        if incarnation.is_some_and(|uid| *known.token.incarnation != *uid) {
+            return None;
+        }
+        state.applied.remove(id);
+        state.seen.remove(id)
+    }
+
+    pub(crate) fn seen(&self, id: &ResourceId) -> Option<Seen> {
+        self.state().seen.get(id).cloned()
+    }
+
+    /// Ids that were seen in a kind and a namespace (all, if none is given).
+    pub(crate) fn ids(&self, group: &str, kind: &str, namespace: Option<&str>) -> Vec<ResourceId> {
+        let within = |id: &&ResourceId| {
+            id.group == group
+                && id.kind == kind
+                && (namespace.is_none() || id.namespace.as_deref() == namespace)
+        };
+        self.state().seen.keys().filter(within).cloned().collect()
+    }
+
+    /// Remembers what an apply left.
+    pub(crate) fn applied(&self, id: &ResourceId, applied: Applied) {
+        self.state().applied.insert(id.clone(), applied);
+    }
+
+    /// Remembers which fields of an object are left to others.
+    pub(crate) fn ignore(&self, id: &ResourceId, paths: Vec<FieldPath>) {
+        let state = &mut *self.state();
+        if paths.is_empty() {
+            state.ignored.remove(id);
+        } else {
+            state.ignored.insert(id.clone(), paths);
+        }
+    }
+
+    /// Which fields of an object are left to others.
+    pub(crate) fn ignored(&self, id: &ResourceId) -> Vec<FieldPath> {
+        self.state().ignored.get(id).cloned().unwrap_or_default()
+    }
+
+    /// What is remembered of the last apply of this incarnation, with what its fields are `now`.
+    pub(crate) fn memo(&self, id: &ResourceId, incarnation: &str, now: Fingerprint) -> Option<Arc<Memo>> {
+        let state = self.state();
+        let applied = state.applied.get(id).filter(|applied| *applied.incarnation == *incarnation)?;
+        Some(Arc::new(Memo {
+            desired: applied.desired,
+            applied: applied.fingerprint,
+            now,
+            overruled: applied.overruled.clone(),
+        }))
+    }
+
+    /// Forgets an object altogether.
+    pub(crate) fn forget(&self, id: &ResourceId) {
+        let state = &mut *self.state();
+        state.seen.remove(id);
+        state.applied.remove(id);
+        state.ignored.remove(id);
+    }
+
+    /// Takes note of an application's record.
+    pub(crate) fn know(&self, app: &AppId, state_namespace: &str, key: Key, reach: Reach) {
+        let state = &mut *self.state();
+        state.sets.insert(set_id(app, state_namespace), app.clone());
+        state.apps.insert(app.clone(), Known { key: Some(key), reach });
+    }
+
+    /// Forgets an application.
+    pub(crate) fn forget_app(&self, app: &AppId) {
+        let state = &mut *self.state();
+        state.apps.remove(app);
+        state.seen.retain(|_, seen| seen.app.as_ref() != Some(app));
+        state.sets.retain(|_, of| of != app);
+    }
+
+    pub(crate) fn known(&self, app: &AppId) -> Option<Known> {
+        self.state().apps.get(app).cloned()
+    }
+
+    /// The application whose label this is, and its key.
+    pub(crate) fn by_label(&self, label: &str) -> Option<(AppId, Option<Key>)> {
+        let state = self.state();
+        let app = state.sets.get(label)?;
+        Some((app.clone(), state.apps.get(app).and_then(|known| known.key.clone())))
+    }
+}
+
+/// Versions count up within an API server's storage. Two that cannot be compared are taken as newer: a hint too many
+/// costs a request, one too few a drift.
+fn is_newer(version: &str, than: &str) -> bool {
+    match (version.parse::<u128>(), than.parse::<u128>()) {
+        (Ok(version), Ok(than)) => version > than,
+        _ => version != than,
+    }
+}
+
+/// The hash of the fields that an application owns, at the version in which it wrote them. An object in which it owns
+/// nothing (any more), or that was read at another version, hashes like no applied object.
+pub(crate) fn fingerprint(object: &Value, app: &AppId) -> Fingerprint {
+    let api_version = object.get("apiVersion").and_then(Value::as_str);
+    apply_entry(object, &manager(app))
+        .filter(|entry| Some(entry.api_version) == api_version)
+        .and_then(|entry| FieldSet::from_fields_v1(entry.fields).ok())
+        .unwrap_or_default()
+        .fingerprint(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::membership::tests::{app, member};
+    use gitops_core::Health;
+    use serde_json::json;
+
+    fn seen(version: &str, object: &Value) -> Seen {
+        Seen {
+            app: Some(app("shop")),
+            token: Token { incarnation: "u-1".into(), version: version.into() },
+            now: fingerprint(object, &app("shop")),
+            written: "".into(),
+            health: Assessment::new(Health::Healthy),
+            terminating: false,
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn only_what_matters_is_news() {
+        let (cache, id) = (Cache::default(), ResourceId::namespaced("", "ConfigMap", "n", "a"));
+        assert_eq!(cache.see(&id, seen("7", &member())).0, News::New);
+        let mut foreign = member();
+        foreign["metadata"]["annotations"] = json!({"somebody": "else"});
+        foreign["data"]["other"] = "x".into();
+        assert_eq!(cache.see(&id, seen("8", &foreign)).0, News::Nothing);
+        let mut drifted = member();
+        drifted["data"]["k"] = "hand".into();
+        assert_eq!(cache.see(&id, seen("9", &drifted)).0, News::Changed);
+        // An event of an earlier write comes late.
+        assert_eq!(cache.see(&id, seen("8", &foreign)).0, News::Nothing);
+        assert_eq!(cache.seen(&id).unwrap().token.version, "9".into());
+        assert!(cache.gone(&id, Some("another")).is_none());
+        assert!(cache.gone(&id, Some("u-1")).is_some() && cache.gone(&id, None).is_none());
+    }
+
+    #[test]
+    fn lost_ownership_is_another_fingerprint() {
+        let before = fingerprint(&member(), &app("shop"));
+        let mut cleared = member();
+        cleared["metadata"]["managedFields"] = json!([]);
+        assert_ne!(fingerprint(&cleared, &app("shop")), before);
+        let mut less = member();
+        less["metadata"]["managedFields"][0]["fieldsV1"]["f:data"] = json!({});
+        assert_ne!(fingerprint(&less, &app("shop")), before);
+        let mut version = member();
+        version["apiVersion"] = "v2".into();
+        assert_ne!(fingerprint(&version, &app("shop")), before);
+    }
+
+    #[test]
+    fn a_memo_is_of_one_incarnation() {
+        let (cache, id) = (Cache::default(), ResourceId::namespaced("", "ConfigMap", "n", "a"));
+        let now = fingerprint(&member(), &app("shop"));
+        let applied = Applied {
+            incarnation: "u-1".into(),
+            desired: Digest::of(b"x"),
+            fingerprint: now,
+            overruled: vec![],
+        };
+        cache.applied(&id, applied);
+        assert!(cache.memo(&id, "u-1", now).is_some() && cache.memo(&id, "u-2", now).is_none());
+    }
+}

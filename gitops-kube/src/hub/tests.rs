@@ -1,0 +1,112 @@
+use futures_util::StreamExt;
+use gitops_core::ReachEntry;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::KubeTarget;
+use crate::membership::Key;
+use crate::membership::tests::{app, member};
+use crate::mock::{Answer, lines, list, server};
+
+fn watching(client: kube::Client) -> (KubeTarget, gitops_core::Events<Dirty>) {
+    let target = KubeTarget::builder(client).with_state_namespace("state").build();
+    let entry = ReachEntry {
+        group: String::new(),
+        kind: "ConfigMap".into(),
+        version: "v1".into(),
+        namespace: Some("n".into()),
+    };
+    let key = Key::random().unwrap();
+    target.shared().view.cache.know(&app("shop"), "state", key, Reach([entry].into()));
+    let events = gitops_core::Target::watch(&target, &app("shop"));
+    (target, events)
+}
+
+fn at(version: &str, value: &str) -> Value {
+    let mut object = member();
+    object["metadata"]["resourceVersion"] = version.into();
+    object["data"]["k"] = value.into();
+    object
+}
+
+fn id() -> ResourceId {
+    ResourceId::namespaced("", "ConfigMap", "n", "a")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_watch_lists_again_and_tells_what_it_missed() {
+    let gone = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
+    let (client, asked) = server(vec![
+        list("7", &[at("7", "v")]),
+        lines(&[
+            json!({"type": "MODIFIED", "object": at("8", "v")}),
+            json!({"type": "MODIFIED", "object": at("9", "hand")}),
+            gone,
+        ]),
+        list("20", &[]),
+        Answer::Never,
+    ]);
+    let (target, mut events) = watching(client);
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    assert!(target.shared().view.cache.seen(&id()).is_none());
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[0].starts_with("/api/v1/configmaps?limit=500&labelSelector=applyset"), "{asked:?}");
+    assert!(asked[1].contains("watch=true") && asked[1].contains("resourceVersion=7"), "{asked:?}");
+    assert!(asked[2].contains("limit=500"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_watch_goes_on_where_it_was() {
+    let bookmark = json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"resourceVersion": "12"}}});
+    let (client, asked) = server(vec![
+        list("7", &[at("7", "v")]),
+        lines(&[bookmark]),
+        Answer::Now(503, "starting".into()),
+        lines(&[json!({"type": "DELETED", "object": at("13", "v")})]),
+        Answer::Never,
+    ]);
+    let (_target, mut events) = watching(client);
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[1].contains("resourceVersion=7"), "{asked:?}");
+    assert!(asked[2].contains("resourceVersion=12") && asked[3].contains("resourceVersion=12"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn blindness_is_told_and_so_is_its_end() {
+    let forbidden = || Answer::Now(403, json!({"kind": "Status", "code": 403, "message": "no"}).to_string());
+    let (client, asked) = server(vec![
+        forbidden(),
+        forbidden(),
+        list("7", &[at("7", "v")]),
+        Answer::Now(200, String::new()),
+        Answer::Never,
+    ]);
+    let (_target, mut events) = watching(client);
+    assert!(matches!(events.next().await, Some(Dirty::Blind(fault)) if fault.class == Class::Denied));
+    assert!(matches!(events.next().await, Some(Dirty::Everything)));
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[0].starts_with("/api/v1/configmaps?"), "{asked:?}");
+    assert!(asked[1].starts_with("/api/v1/namespaces/n/configmaps?"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_end_with_their_listeners() {
+    let (client, _asked) = server(vec![list("7", &[]), Answer::Never]);
+    let (target, mut events) = watching(client);
+    assert!(tokio::time::timeout(Duration::from_secs(5), events.next()).await.is_err());
+    let shared = Arc::downgrade(target.shared());
+    let stopped = {
+        let state = shared.upgrade().unwrap();
+        let running = state.hub.state().running.len();
+        assert_eq!(running, 1);
+        drop(events);
+        state.hub.state().running.is_empty()
+    };
+    assert!(stopped);
+    drop(target);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(shared.upgrade().is_none());
+}

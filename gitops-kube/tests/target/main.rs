@@ -1,0 +1,16 @@
+//! `KubeTarget` on a real API server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says with them what it expects"
+)]
+
+mod access;
+mod drift;
+mod driver;
+mod membership;
+mod story;
+mod support;
+mod watch;
