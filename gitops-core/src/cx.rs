@@ -43,7 +43,7 @@ impl Cx {
     pub fn new(cancel: CancellationToken, timeout: Duration) -> Self {
         Self {
             cancel,
-            deadline: Instant::now() + timeout,
+            deadline: after(Instant::now(), timeout),
             progress: Arc::new(NoProgress),
             requests: Arc::default(),
         }
@@ -64,7 +64,14 @@ impl Cx {
     /// The same context with a deadline that is no later than `timeout` from now.
     #[must_use]
     pub fn within(&self, timeout: Duration) -> Self {
-        Self { deadline: self.deadline.min(Instant::now() + timeout), ..self.clone() }
+        Self { deadline: self.deadline.min(after(Instant::now(), timeout)), ..self.clone() }
+    }
+
+    /// The same context with a deadline `timeout` from now, even if its own is earlier: for what must still be done after
+    /// time ran out.
+    #[must_use]
+    pub(crate) fn renewed(&self, timeout: Duration) -> Self {
+        Self { deadline: after(Instant::now(), timeout), ..self.clone() }
     }
 
     /// The same context, ended by another cancellation.
@@ -112,6 +119,14 @@ impl Cx {
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
+}
+
+/// Longer waits than this are for ever. Timers cannot hold every duration.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// So long after an instant, or a year after it if that is sooner: any duration will do.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    now + wait.min(FOR_EVER)
 }
 
 impl fmt::Debug for Cx {

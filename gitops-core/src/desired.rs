@@ -38,6 +38,12 @@ impl Desired {
         self
     }
 
+    /// Whether another one holds the very same objects: one was made of the other by [`at`](Self::at).
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.objects.len() == other.objects.len()
+            && self.objects.values().zip(other.objects.values()).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// The revision.
     pub fn revision(&self) -> &Revision {
         &self.revision

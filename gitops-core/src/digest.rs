@@ -61,7 +61,9 @@ fn feed(hash: &mut Sha256, value: &Value) {
         Value::Array(items) => {
             hash.update([4]);
             hash.update((items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| feed(hash, item));
+            for item in items {
+                feed(hash, item);
+            }
         }
         Value::Object(fields) => {
             hash.update([5]);

@@ -43,6 +43,14 @@ impl Class {
     /// A passing failure without a wish for when to come back.
     pub const RETRY: Self = Self::Retry { after: None };
 
+    /// How long the other side asked us to stay away, if it did.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Retry { after } => after,
+            _ => None,
+        }
+    }
+
     /// Whether trying again, with nothing changed but the time, can succeed.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Retry { .. } | Self::Precondition | Self::OutcomeUnknown)
@@ -121,7 +129,11 @@ impl Fault {
 
     /// A copy that can be stored, compared and sent: class, place, and the whole chain of causes as one line.
     pub fn note(&self) -> FaultNote {
-        FaultNote { class: self.class, at: self.at.as_deref().map(str::to_owned), message: self.chain() }
+        FaultNote {
+            class: self.class,
+            at: self.at.as_deref().map(|at| one_line(at).into_owned()),
+            message: self.chain(),
+        }
     }
 
     fn chain(&self) -> String {
@@ -185,9 +197,9 @@ impl FaultNote {
 impl fmt::Display for FaultNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(at) = &self.at {
-            write!(f, "{at}: ")?;
+            write!(f, "{}: ", one_line(at))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&one_line(&self.message))
     }
 }
 

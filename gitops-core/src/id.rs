@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::one_line;
+
 /// The name of an application: a DNS label of RFC 1123 (lower-case letters, digits and `-`, at most 63 characters).
 ///
 /// It ends up in label values, field managers and object names, so it is restricted to what all of these allow.
@@ -102,9 +104,9 @@ impl GroupKind {
 impl fmt::Display for GroupKind {
     /// `Deployment.apps`, or `Service` in the core group.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind)?;
+        f.write_str(&one_line(&self.kind))?;
         if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
+            write!(f, ".{}", one_line(&self.group))?;
         }
         Ok(())
     }
@@ -154,14 +156,15 @@ impl ResourceId {
 impl fmt::Display for ResourceId {
     /// `Deployment/shop/web`, or `Namespace/shop`; `{:#}` adds the group: `Deployment.apps/shop/web`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind)?;
+        // A name that somebody wrote into a file may hold anything.
+        f.write_str(&one_line(&self.kind))?;
         if f.alternate() && !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
+            write!(f, ".{}", one_line(&self.group))?;
         }
         if let Some(namespace) = &self.namespace {
-            write!(f, "/{namespace}")?;
+            write!(f, "/{}", one_line(namespace))?;
         }
-        write!(f, "/{}", self.name)
+        write!(f, "/{}", one_line(&self.name))
     }
 }
 
@@ -186,5 +189,7 @@ mod tests {
         assert_eq!(format!("{web:#}"), "Deployment.apps/shop/web");
         assert_eq!(ResourceId::global("", "Namespace", "shop").to_string(), "Namespace/shop");
         assert_eq!(web.group_kind().to_string(), "Deployment.apps");
+        let evil = ResourceId::namespaced("\u{1b}[1m", "A\nB", "\u{202e}x", "y\u{7}");
+        assert_eq!(format!("{evil:#}"), "A B.\\u{1b}[1m/\\u{202e}x/y\\u{7}");
     }
 }

@@ -1,5 +1,57 @@
-//! The GitOps engine.
+//! The GitOps engine: what Git states becomes what is live, and stays so.
+//!
+//! An [`Application`] says what is deployed from where to where, and a [`Reconciler`] keeps it so: it polls the source,
+//! renders, plans, applies, watches, and puts back what drifts. Everything is told by [`Event`]s. This crate holds the logic
+//! and needs no Git and no cluster: those are behind the traits [`Source`] and [`Target`], which other crates, or you,
+//! implement. The ones here live in memory, and behave like the real ones.
+//!
+//! ```
+//! use gitops_core::{Application, MemoryCluster, MemorySource, MemoryTarget, Prune, Reconciler, ResourceId};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (source, cluster) = (MemorySource::new("config"), MemoryCluster::new());
+//! let shop = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+//! source.commit("Ada", "first release", [("apps/shop/namespace.yaml", Some(shop))])?;
+//!
+//! let app = Application::builder("shop", source, MemoryTarget::new(cluster.clone()))
+//!     .with_path("apps/shop")
+//!     .with_prune(Prune::GUARDED)
+//!     .build()?;
+//! let reconciler = Reconciler::builder().with_application(app).build()?;
+//!
+//! let plan = reconciler.plan("shop").await?; // reads only
+//! println!("{}\nplan {}", plan.display().unified(), plan.digest());
+//! let report = reconciler.apply(plan.approve("ada")).await?; // a stale plan is an error that says what moved
+//! assert_eq!(report.counts.created, 1);
+//! assert!(cluster.get(&ResourceId::global("", "Namespace", "shop")).is_some());
+//! // To keep it so for ever: `reconciler.run().await?`, with `reconciler.subscribe()` for what happens.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way of the data
+//!
+//! 1. **Source.** [`Source::resolve`] says which [`Revision`] is wanted, [`Source::fetch`] makes it readable as a
+//!    [`Snapshot`]. [`MemorySource`] is one.
+//! 2. **Render.** A [`Render`] turns files into [`Manifest`]s; [`PlainManifests`] reads them as they are written, with
+//!    [`decode`]. [`Target::place`] makes ids canonical, and all together are the [`Desired`] state.
+//! 3. **Plan.** [`Target::observe`] reads what is [`Live`]. [`plan`] compares the two under a [`Policy`]: a pure function,
+//!    whose [`Plan`] has a decision and a reason for each object, and a digest that a person can [approve](Approval).
+//!    [`compare_owned`] compares objects that carry `managedFields`.
+//! 4. **Apply.** [`execute`] carries a plan out through a [`Session`], with an [`Outcome`] for every object.
+//! 5. **Driver.** [`Reconciler`] decides when all this happens, [`Handle`] steers it, [`Event`] and [`Status`] tell of it.
+//!
+//! Errors that cross a trait are [`Fault`]s: their [`Class`] decides what happens next. Time, waits and chance come from
+//! [`Clock`], tokio's timers and [`Dice`], so that a test decides about all three.
+//!
+//! # Features
+//!
+//! - `signal`: `Reconciler::shutdown_on_signal`.
 #![forbid(unsafe_code)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod application;
 mod clock;
@@ -48,7 +100,7 @@ pub use jiff::Timestamp;
 pub use manifest::{Manifest, ManifestError, Place};
 pub use memory::{Effect, FaultRule, Faults, MemoryCluster, MemorySource, MemoryTarget, Operation, Scope};
 pub use outcome::{Outcome, Verdict};
-pub use ownership::{FieldOwner, compare_owned};
+pub use ownership::{FieldOwner, compare_owned, keep_left};
 pub use path::{InvalidPath, RepoPath};
 pub use plan::{Approval, Decision, Goal, Guard, Inputs, Item, KeepReason, Plan, PlanDisplay, plan};
 pub use policy::{Adoption, DriftPolicy, Policy, Prune};

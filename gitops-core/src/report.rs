@@ -122,7 +122,6 @@ pub(crate) struct Rounded(pub(crate) Duration);
 impl fmt::Debug for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = match self.0.as_micros() {
-            0..10_000 => 1,
             10_000..1_000_000 => 0,
             _ => 1,
         };

@@ -45,13 +45,11 @@ fn is_empty(text: &str) -> bool {
 
 /// The line of a document's first content, counted from its first line, from 0.
 pub(super) fn first_content(text: &str) -> u32 {
-    let mut count = 0;
-    for line in text.lines() {
+    for (line, count) in text.lines().zip(0..) {
         let content = line.strip_prefix("---").unwrap_or(line).trim_start();
         if !content.is_empty() && !content.starts_with(['#', '%']) {
             return count;
         }
-        count += 1;
     }
     0
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, too_much};
 use crate::{Place, RepoPath, one_line};
 
+#[expect(clippy::result_large_err, reason = "made once for a file that cannot be used")]
 pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result<Documents, DecodeError> {
     let mut stream = serde_json::Deserializer::from_str(text);
     let mut read = Vec::new();

@@ -164,6 +164,7 @@ pub fn decode(file: &RepoPath, text: &[u8], limits: &DecodeLimits) -> Result<Vec
 
 type Documents = Vec<Result<(Place, Value), DecodeError>>;
 
+#[expect(clippy::result_large_err, reason = "made once for a file that cannot be used")]
 fn read(file: &RepoPath, text: &[u8], limits: &DecodeLimits) -> Result<Documents, DecodeError> {
     if text.len() as u64 > limits.max_bytes {
         return Err(too_much(file, "bytes", limits.max_bytes));
@@ -172,7 +173,7 @@ fn read(file: &RepoPath, text: &[u8], limits: &DecodeLimits) -> Result<Documents
         return Err(DecodeError { place: Place::file(file.clone()), problem: DecodeProblem::NotUtf8 });
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if file.as_str().ends_with(".json") {
+    if file.name().and_then(|name| name.rsplit_once('.')).is_some_and(|(_, end)| end == "json") {
         json::read(file, text, limits)
     } else {
         yaml::read(file, text, limits)

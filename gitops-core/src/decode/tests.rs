@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -106,8 +108,9 @@ fn json_is_read_strictly() {
 fn bombs_are_refused() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (from, to) in ('a'..'i').zip('b'..='i') {
-        bomb += &format!(
-            "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]\n"
+        let _ = writeln!(
+            bomb,
+            "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]"
         );
     }
     assert!(yaml(&bomb).is_err());
@@ -118,7 +121,8 @@ fn bombs_are_refused() {
     );
     assert!(yaml(&"? ".repeat(100_000)).is_err());
     assert!(yaml(&"- ? ".repeat(1_000)).is_err());
-    let stairs = |mark: &str| (0..2_000).map(|n| format!("{}{mark}\n", " ".repeat(n))).collect::<String>();
+    let stairs =
+        |mark: &str| (0..2_000).map(|n| format!("{}{mark}", " ".repeat(n))).collect::<Vec<_>>().join("\n");
     assert!(yaml(&stairs("-")).is_err());
     assert!(yaml(&stairs("a:")).is_err());
     assert!(yaml(&stairs("?")).is_err());
@@ -134,4 +138,17 @@ proptest! {
         let _ = yaml(&text);
         let _ = decode(&file("a.json"), text.as_bytes(), &DecodeLimits::default());
     }
+}
+
+/// All errors of all files are told, each with its place; the first decides where the fault is.
+#[test]
+fn many_errors_are_told_up_to_twenty() {
+    let text = (0..30).map(|n| format!("kind: {n}")).collect::<Vec<_>>().join("\n---\n");
+    let errors = yaml(&text).unwrap_err();
+    assert_eq!(errors.errors().len(), 30);
+    let fault = errors.into_fault().note();
+    assert_eq!(fault.at.as_deref(), Some("apps/web.yaml:1:1 (document 1)"));
+    assert!(fault.message.ends_with("; and 10 more"), "{}", fault.message);
+    assert_eq!(fault.message.matches("apps/web.yaml:").count(), 19);
+    assert!(!fault.message.contains('\n'));
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, documents, nodes, too_much};
 use crate::{Place, RepoPath, one_line};
 
+#[expect(clippy::result_large_err, reason = "made once for a file that cannot be used")]
 pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result<Documents, DecodeError> {
     let documents = documents::split(text);
     if documents.len() > limits.max_documents {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cx::after;
 use crate::{ResourceId, Trigger};
 
 /// Named objects above this number count as everything.
@@ -33,6 +34,8 @@ pub(super) struct Agenda {
     everything_dirty: bool,
     dirty: BTreeSet<ResourceId>,
     later: BTreeMap<ResourceId, Instant>,
+    /// Objects that are left alone until a time, even if they change.
+    resting: BTreeMap<ResourceId, Instant>,
     pub(super) failures: u32,
     poll_failures: u32,
     suspended: bool,
@@ -49,6 +52,7 @@ impl Agenda {
             everything_dirty: false,
             dirty: BTreeSet::new(),
             later: BTreeMap::new(),
+            resting: BTreeMap::new(),
             failures: 0,
             poll_failures: 0,
             suspended: false,
@@ -98,8 +102,8 @@ impl Agenda {
 
     /// Do not look at an object before a time, even if it changes.
     pub(super) fn leave_alone(&mut self, id: &ResourceId, until: Instant) {
-        self.dirty.remove(id);
-        self.later.insert(id.clone(), until);
+        self.resting.insert(id.clone(), until);
+        self.dirty.insert(id.clone());
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -111,7 +115,7 @@ impl Agenda {
     pub(super) fn failed(&mut self, now: Instant, wait: impl FnOnce(u32) -> Duration) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let wait = wait(self.failures);
-        self.retry_at = Some(now + wait);
+        self.retry_at = Some(after(now, wait));
         wait
     }
 
@@ -119,7 +123,7 @@ impl Agenda {
     /// much earlier, from the number of failures in a row.
     pub(super) fn poll_failed(&mut self, now: Instant, wait: impl FnOnce(u32) -> Duration) {
         self.poll_failures = self.poll_failures.saturating_add(1);
-        self.poll_at = self.poll_at.min(now + wait(self.poll_failures));
+        self.poll_at = self.poll_at.min(after(now, wait(self.poll_failures)));
     }
 
     pub(super) fn polled(&mut self) {
@@ -162,13 +166,30 @@ impl Agenda {
             self.seen_everything();
             return Some(Work::Resync(trigger));
         }
-        let due: Vec<ResourceId> =
-            self.later.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone()).collect();
-        for id in due {
-            self.later.remove(&id);
-            self.dirty.insert(id);
+        self.resting.retain(|_, until| *until > now);
+        let (later, dirty) = (&mut self.later, &mut self.dirty);
+        later.retain(|id, at| {
+            let is_due = *at <= now;
+            if is_due {
+                dirty.insert(id.clone());
+            }
+            !is_due
+        });
+        for (id, until) in &self.resting {
+            if dirty.remove(id) {
+                later.insert(id.clone(), *until);
+            }
         }
         if self.dirty.is_empty() { None } else { Some(Work::Heal(std::mem::take(&mut self.dirty))) }
+    }
+
+    /// Whether [`take`](Self::take) may have something, without taking it.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        !self.suspended
+            && (self.manual
+                || self.everything_dirty
+                || self.dirty.iter().any(|id| self.resting.get(id).is_none_or(|until| *until <= now))
+                || self.wake_at().is_some_and(|at| at <= now))
     }
 
     /// When to look again if nothing happens before; never while suspended.
@@ -266,13 +287,22 @@ mod tests {
         agenda.leave_alone(&id(1), now + Duration::from_secs(10));
         assert_eq!(agenda.take(now), None);
         assert_eq!(agenda.wake_at(), Some(now + Duration::from_secs(10)));
+        // Neither a change nor an earlier date shortens the rest.
+        agenda.objects_changed([id(1), id(2)]);
+        agenda.look_again(id(1), now + Duration::from_secs(1));
+        assert!(agenda.is_due(now));
+        assert_eq!(agenda.take(now), Some(Work::Heal([id(2)].into())));
+        assert!(!agenda.is_due(now));
+        assert_eq!(agenda.take(now + Duration::from_secs(1)), None);
+        assert_eq!(agenda.wake_at(), Some(now + Duration::from_secs(10)));
         assert_eq!(agenda.take(now + Duration::from_secs(10)), Some(Work::Heal([id(1)].into())));
+        assert_eq!(agenda.take(now + Duration::from_secs(10)), None);
     }
 
     proptest! {
         /// Whatever happens, what is due is taken, and taking ends: no hot loop.
         #[test]
-        fn work_runs_out(events in prop::collection::vec((0_u8..6, 0_usize..5, 0_u64..100), 0..40)) {
+        fn work_runs_out(events in prop::collection::vec((0_u8..7, 0_usize..5, 0_u64..100), 0..40)) {
             let start = Instant::now();
             let mut agenda = polled(start);
             let mut now = start;
@@ -283,18 +313,21 @@ mod tests {
                     1 => agenda.everything_changed(),
                     2 => agenda.ask(),
                     3 => agenda.look_again(id(n), now + Duration::from_secs(seconds)),
+                    5 => agenda.leave_alone(&id(n), now + Duration::from_secs(seconds)),
                     4 => { agenda.failed(now, |n| Duration::from_secs(n.into())); }
                     _ => agenda.hint(now),
                 }
             }
             let mut taken = 0;
-            while let Some(work) = agenda.take(now) {
+            while agenda.is_due(now) {
+                let Some(work) = agenda.take(now) else { break };
                 if work == Work::Poll {
                     agenda.poll_at(now + MINUTE);
                 }
                 taken += 1;
                 prop_assert!(taken <= 4);
             }
+            prop_assert_eq!(agenda.take(now), None);
             prop_assert!(agenda.wake_at().is_some_and(|at| at > now));
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cx::FOR_EVER;
+
 /// Waits that double with each failure, up to a limit, spread by jitter so that many failures do not come back at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -36,7 +38,7 @@ pub(super) fn shorten(interval: Duration, jitter: f64, roll: u64) -> Duration {
     // The top 53 bits are as many as an f64 holds exactly.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit into an f64")]
     let chance = (roll >> 11) as f64 / (1_u64 << 53) as f64;
-    interval.mul_f64(1.0 - jitter * chance)
+    interval.min(FOR_EVER).mul_f64(1.0 - jitter * chance)
 }
 
 #[cfg(test)]

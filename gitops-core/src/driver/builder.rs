@@ -40,7 +40,8 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// The time between two polls of a source: 60 seconds if not given.
+    /// The time between two polls of a source: 60 seconds if not given. Like all times here, more than a year counts as
+    /// a year.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.settings.interval = interval;
         self
@@ -85,13 +86,13 @@ impl ReconcilerBuilder {
 
     /// How many applications are worked on at once: 4 if not given.
     pub fn with_parallel_applications(mut self, applications: usize) -> Self {
-        self.settings.passes = applications;
+        self.settings.passes = applications.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many events are kept for a slow reader: 1,024 if not given.
+    /// How many events are kept for a slow reader, from 1 to 65,536: 1,024 if not given.
     pub fn with_event_capacity(mut self, events: usize) -> Self {
-        self.settings.events = events;
+        self.settings.events = events.clamp(1, 65_536);
         self
     }
 

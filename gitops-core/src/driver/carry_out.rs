@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::time::Instant;
+use tokio::time::Duration;
 
 use super::cell::{Cell, PassEnd, PassResult, State, Stops};
-use super::pass::Synced;
+use super::pass::{Aim, Pass, Synced};
 use crate::execute::is_gone;
 use crate::{
-    Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, FaultNote, Health,
-    Intent, Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, SyncState,
-    Trigger, Verdict, execute,
+    Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, Health, Intent, Item,
+    Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, Trigger, Verdict, execute,
 };
 
 /// What a session left behind.
@@ -22,76 +21,111 @@ struct Written {
     recorded: Result<(), Fault>,
 }
 
+/// What is recorded is small, and says what was done: it gets its own time when that of the pass is up.
+const RECORDING: Duration = Duration::from_secs(30);
+
+/// Health is not assessed again earlier than after this, whatever a rule asks for.
+const SOONEST: Duration = Duration::from_secs(1);
+
 impl Cell {
     /// Carries out a plan and records how it ended. A plan with nothing to do and nothing new to record costs no request.
     pub(super) async fn carry_out(
         &self,
         state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
+        pass: &Pass<'_>,
         plan: &Plan,
         trigger: Trigger,
-        started: Instant,
+        aim: Aim,
     ) -> Result<Synced, Fault> {
         let steps = plan.steps().count();
-        let is_new = plan.complete && self.applied(state, cx).await? != plan.revision;
-        let is_worth_telling = plan.complete || steps > 0;
+        // To remove an application is to remove its record, whatever is in it.
+        let is_new = plan.complete
+            && (plan.revision.is_none() || self.applied(state, &pass.cx).await? != plan.revision);
+        let is_worth_telling = (plan.complete && aim != Aim::KeepQuietly) || steps > 0;
         if is_worth_telling {
             let (revision, digest) = (plan.revision.clone(), plan.digest());
             self.emit(EventKind::SyncStarted { revision, trigger, digest, steps });
         }
-        let cx = Self::writing(cx, stops);
+        let cx = Self::writing(&pass.cx, pass.stops);
         let written = if steps > 0 || is_new {
-            self.write(&cx, stops, plan, trigger).await?
+            self.write(&cx, pass.stops, plan, trigger).await?
         } else {
             self.write_nothing(&cx, plan, trigger).await
         };
         let counts = Counts::of(&written.outcomes);
-        let (mut result, mut error) = self.settle(plan, &written.outcomes, counts);
+        state.standing.note(plan, &written.outcomes);
+        plan.items
+            .iter()
+            .filter(|item| item.decision == Decision::Drifted)
+            .for_each(|item| state.standing.drifted(&item.id));
+        let mut end = settle(plan, &written.outcomes, pass.stops);
         if let Err(fault) = &written.recorded {
             self.emit(EventKind::SyncFailed { revision: plan.revision.clone(), fault: fault.note() });
-            (result, error) = (PassResult::of(fault), Some(fault.note()));
+            state.standing.failed(fault.note(), false);
+            end = PassEnd {
+                result: PassResult::of(fault.class, pass.stops),
+                not_before: fault.class.retry_after().max(end.not_before),
+                unrecorded: Some(fault.note()),
+                ..end
+            };
         }
-        if written.outcomes.iter().any(is_cancelled) {
-            result = PassResult::Stopped;
-        }
-        if result == PassResult::Good && is_new {
-            state.applied = Some(plan.revision.clone());
+        if end.result == PassResult::Good && plan.complete {
+            state.reached.clone_from(&plan.revision);
+            if is_new {
+                state.applied = Some(plan.revision.clone());
+            }
         }
         self.tell_health(state, plan, &written.live);
-        self.tell_status(state, plan, result, error);
+        if plan.complete {
+            self.update_status(|status| status.synced_at = Some(self.emitter.now()));
+        }
+        self.publish(state);
         let report = SyncReport {
             revision: plan.revision.clone(),
             trigger,
             digest: plan.digest(),
             counts,
             requests: cx.requests(),
-            duration: started.elapsed(),
+            duration: pass.started.elapsed(),
             health: self.status.borrow().health,
         };
         if is_worth_telling {
             self.emit(EventKind::SyncFinished { report: report.clone() });
         }
-        let end = PassEnd { result, look_again: Self::look_again(&plan.items), ..PassEnd::default() };
+        let again = plan.items.iter().filter_map(|item| {
+            let wait = state.health.get(&item.id)?.recheck_after?;
+            Some((item.id.clone(), wait.max(SOONEST)))
+        });
+        end.look_again = again.collect();
         Ok(Synced::Done(report, end))
     }
 
     async fn write(&self, cx: &Cx, stops: &Stops, plan: &Plan, trigger: Trigger) -> Result<Written, Fault> {
         let reach = reach(plan);
         let intent = Intent::new(self.app.source.identity(), plan.revision.clone(), reach.clone());
-        let session = self.app.target.begin(cx, &self.app.id, &intent).await?;
+        let session =
+            cx.bound("beginning to write", self.app.target.begin(cx, &self.app.id, &intent)).await??;
         let how = Execution { concurrency: self.settings.concurrency, stop: stops.soft.clone() };
         let (outcomes, live) = self.run(cx, &*session, plan, trigger, &how).await;
         let mut end = End::new(self.emitter.now(), outcomes);
         let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
+        let nothing_else =
+            plan.complete && plan.unseen.is_empty() && nothing_else_is_left(plan, &end.outcomes, &live);
         if all_good && plan.complete {
             end.applied.clone_from(&plan.revision);
-            end.forget = plan.revision.is_none();
+            end.forget = plan.revision.is_none() && nothing_else;
         }
-        if plan.complete && plan.unseen.is_empty() && nothing_else_is_left(plan, &end.outcomes, &live) {
+        if nothing_else {
             end.reach = Some(reach);
         }
-        let recorded = session.finish(cx, &end).await;
+        let cx = if cx.remaining() < RECORDING { cx.renewed(RECORDING) } else { cx.clone() };
+        let finish = session.finish(&cx, &end);
+        let recorded = match cx.bound("recording the end", finish).await {
+            Ok(recorded) => recorded,
+            // The record may have been written.
+            Err(fault) if fault.class == Class::RETRY => Err(Fault { class: Class::OutcomeUnknown, ..fault }),
+            Err(fault) => Err(fault),
+        };
         Ok(Written { outcomes: end.outcomes, live, recorded })
     }
 
@@ -167,31 +201,23 @@ impl Cell {
             self.emit(EventKind::Health { id: None, from, to: now });
         }
     }
-
-    fn tell_status(&self, state: &State, plan: &Plan, result: PassResult, error: Option<FaultNote>) {
-        let drifted = plan.items.iter().any(|item| item.decision == Decision::Drifted);
-        self.update_status(|status| {
-            let other_trouble = !plan.complete && (status.error.is_some() || status.needs_approval.is_some());
-            if !other_trouble || result != PassResult::Good {
-                status.sync = match result {
-                    PassResult::Good if !drifted => SyncState::Synced,
-                    _ if !plan.unseen.is_empty() => SyncState::Unknown,
-                    _ => SyncState::OutOfSync,
-                };
-                status.error = error;
-            }
-            if plan.complete {
-                status.needs_approval = state.held.as_ref().map(|held| held.digest);
-                status.synced_at = Some(self.emitter.now());
-            }
-            status.objects = state.in_force.as_ref().map_or(0, |desired| desired.objects().len());
-            status.applied = state.applied.clone().flatten();
-        });
-    }
 }
 
-fn is_cancelled(outcome: &Outcome) -> bool {
-    matches!(&outcome.verdict, Verdict::Failed { fault } if fault.class == Class::Cancelled)
+/// The end of a pass in which every item has an outcome.
+fn settle(plan: &Plan, outcomes: &[Outcome], stops: &Stops) -> PassEnd {
+    let objects = outcomes.iter().filter_map(|outcome| match &outcome.verdict {
+        Verdict::Failed { fault } => Some(fault.class),
+        // What it waits for may come by itself.
+        Verdict::Blocked { .. } => Some(Class::RETRY),
+        _ => None,
+    });
+    let classes: Vec<Class> = objects.chain(plan.unseen.iter().map(|unseen| unseen.fault.class)).collect();
+    let results: Vec<PassResult> = classes.iter().map(|class| PassResult::of(*class, stops)).collect();
+    // What can pass by itself decides when to try again; what cannot is what people must see.
+    let order = [PassResult::Stopped, PassResult::Transient, PassResult::Permanent];
+    let result = order.into_iter().find(|result| results.contains(result)).unwrap_or(PassResult::Good);
+    let not_before = classes.iter().filter_map(|class| class.retry_after()).max();
+    PassEnd { result, not_before, ..PassEnd::default() }
 }
 
 /// Where the objects of a plan are or will be.

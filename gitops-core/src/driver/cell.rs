@@ -1,7 +1,7 @@
 //! One application as the driver sees it: what is known of it, and what people asked for.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, watch};
@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::fight::Fights;
 use super::settings::Settings;
+use super::standing::Standing;
 use crate::event::Emitter;
 use crate::render::Reads;
 use crate::{
-    Application, Approval, Assessment, Cx, Desired, Digest, EventKind, FaultNote, ResourceId, Revision,
-    Status,
+    Application, Approval, Assessment, Class, Cx, Desired, Digest, EventKind, FaultNote, ResourceId,
+    Revision, Status,
 };
 
 /// One application: its parts, what is known of it, and what people asked for.
@@ -26,6 +27,8 @@ pub(super) struct Cell {
     pub(super) state: Mutex<State>,
     pub(super) status: watch::Sender<Status>,
     pub(super) wishes: Wishes,
+    /// Somebody's approval that was not used yet. Not part of the state, so that it can be given while a pass runs.
+    pub(super) approval: SyncMutex<Option<Approval>>,
 }
 
 /// What is known of an application between passes.
@@ -39,10 +42,14 @@ pub(super) struct State {
     pub(super) refused: Option<(String, FaultNote)>,
     /// The plan that waits for approval.
     pub(super) held: Option<Held>,
-    /// Somebody's approval that was not used yet.
-    pub(super) approval: Option<Approval>,
+    /// The deletions that somebody approved, until they are carried out.
+    pub(super) released: Option<Released>,
     /// What the target has recorded as applied; the outer option is none before it was read.
+    #[expect(clippy::option_option, reason = "not read yet, and read as none, are two things")]
     pub(super) applied: Option<Option<Revision>>,
+    /// The revision that is wholly in force. It may be later than the recorded one, if nothing differs between them.
+    pub(super) reached: Option<Revision>,
+    pub(super) standing: Standing,
     pub(super) health: BTreeMap<ResourceId, Assessment>,
     pub(super) fights: Fights,
 }
@@ -52,6 +59,13 @@ pub(super) struct State {
 pub(super) struct Held {
     pub(super) digest: Digest,
     pub(super) revision: String,
+}
+
+/// Deletions that somebody approved: of these objects and no others of their names.
+#[derive(Debug, Clone)]
+pub(super) struct Released {
+    pub(super) revision: String,
+    pub(super) objects: BTreeSet<(ResourceId, Arc<str>)>,
 }
 
 /// A rendering, and what it was made from.
@@ -72,6 +86,10 @@ pub(super) struct PassEnd {
     pub(super) look_again: Vec<(ResourceId, Duration)>,
     /// Objects somebody fights over.
     pub(super) leave_alone: Vec<(ResourceId, Duration)>,
+    /// How long somebody asked us to stay away.
+    pub(super) not_before: Option<Duration>,
+    /// Why the end of the session could not be recorded.
+    pub(super) unrecorded: Option<FaultNote>,
 }
 
 /// Whether a pass must be tried again.
@@ -93,16 +111,18 @@ pub(super) enum PassResult {
 /// Why the source could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SourceTrouble {
-    /// Asking again soon can help.
-    Passing,
+    /// Asking again soon can help, but not before the time that the source asked for.
+    Passing(Option<Duration>),
     /// The next poll is soon enough.
     Lasting,
 }
 
 impl PassResult {
-    pub(super) fn of(fault: &crate::Fault) -> Self {
-        match fault.class {
-            crate::Class::Cancelled => Self::Stopped,
+    /// Only who was asked to stop was stopped: a call that was cancelled for another reason is tried again.
+    pub(super) fn of(class: Class, stops: &Stops) -> Self {
+        match class {
+            Class::Cancelled if stops.soft.is_cancelled() || stops.hard.is_cancelled() => Self::Stopped,
+            Class::Cancelled => Self::Transient,
             class if class.is_transient() => Self::Transient,
             _ => Self::Permanent,
         }
@@ -121,11 +141,34 @@ pub(super) struct Stops {
 impl Cell {
     pub(super) fn new(app: Application, settings: Arc<Settings>, emitter: Emitter) -> Self {
         let status = watch::Sender::new(Status::new(app.id.clone()));
-        Self { app, settings, emitter, state: Mutex::default(), status, wishes: Wishes::default() }
+        let (state, wishes, approval) = (Mutex::default(), Wishes::default(), SyncMutex::default());
+        Self { app, settings, emitter, state, status, wishes, approval }
     }
 
     pub(super) fn emit(&self, kind: EventKind) {
         self.emitter.emit(&self.app.id, kind);
+    }
+
+    pub(super) fn approval(&self) -> MutexGuard<'_, Option<Approval>> {
+        self.approval.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the status up to what is known.
+    pub(super) fn publish(&self, state: &State) {
+        let held = state.held.as_ref().map(|held| held.digest);
+        self.status.send_if_modified(|status| {
+            let now = Status {
+                sync: state.standing.sync(held.is_some()),
+                error: state.standing.error(),
+                needs_approval: held,
+                objects: state.in_force.as_ref().map_or(0, |desired| desired.objects().len()),
+                applied: state.reached.clone(),
+                ..status.clone()
+            };
+            let is_other = now != *status;
+            *status = now;
+            is_other
+        });
     }
 
     pub(super) fn update_status(&self, change: impl FnOnce(&mut Status)) {
@@ -156,7 +199,6 @@ pub(super) struct Wanted {
     pub(super) refresh: bool,
     pub(super) sync: bool,
     pub(super) suspend: Option<bool>,
-    pub(super) approval: Option<Approval>,
 }
 
 impl Wishes {

@@ -30,16 +30,6 @@ impl From<NotDesired> for Fault {
 }
 
 impl Cell {
-    /// Asks the source what is wanted now.
-    pub(super) async fn poll(&self, state: &State, cx: &Cx) -> Result<Revision, Fault> {
-        let revision = self.app.source.resolve(cx, &self.app.want).await?;
-        let attempted = self.status.borrow().attempted.as_ref().map(|attempted| attempted.id.clone());
-        let refused = state.refused.as_ref().map(|(id, _)| id.as_str());
-        let changed = attempted.as_deref() != Some(&revision.id) && refused != Some(&revision.id);
-        self.emit(EventKind::Polled { revision: revision.clone(), changed });
-        Ok(revision)
-    }
-
     /// The desired state at a revision: fetched, rendered and placed, as far as that was not done already.
     pub(super) async fn desire(
         &self,
@@ -55,7 +45,7 @@ impl Cell {
         {
             return Ok(rendered.desired.clone());
         }
-        let snapshot = self.app.source.fetch(cx, revision).await?;
+        let snapshot = cx.bound("fetching the source", self.app.source.fetch(cx, revision)).await??;
         let revision = snapshot.revision().clone();
         if let Some(from) = revision.provenance.as_ref().and_then(|provenance| provenance.rewrote.clone()) {
             self.emit(EventKind::HistoryRewritten { revision: revision.clone(), from });
@@ -63,7 +53,7 @@ impl Cell {
         if let Some(rendered) = &mut state.rendered
             && rendered.key == key
             && !has_unresolved(&rendered.desired)
-            && rendered.reads.unchanged_in(&*snapshot)?
+            && unchanged(cx, &rendered.reads, &snapshot).await?
         {
             rendered.desired = Arc::new((*rendered.desired).clone().at(revision));
             return Ok(rendered.desired.clone());
@@ -77,7 +67,11 @@ impl Cell {
             });
         }
         let count = manifests.len();
-        let placed = self.app.target.place(cx, manifests).await.map_err(NotDesired::Target)?;
+        let placed = cx
+            .bound("placing manifests", self.app.target.place(cx, manifests))
+            .await
+            .and_then(|placed| placed)
+            .map_err(NotDesired::Target)?;
         if placed.len() != count {
             let fault =
                 Fault::new(Class::Bug, format!("the target placed {} of {count} manifests", placed.len()));
@@ -105,24 +99,27 @@ impl Cell {
         });
         match cx.bound("render", work).await? {
             Ok(rendered) => rendered,
-            Err(join) => Err(Fault::new(Class::Bug, format!("the renderer panicked: {join}"))),
+            // What it said may hold what it read; the panic hook has told it to whoever runs the process.
+            Err(join) if join.is_panic() => Err(Fault::new(Class::Bug, "the renderer panicked")),
+            Err(_) => Err(Fault::cancelled()),
         }
     }
 
     /// After a restart, what was in force is rendered again from the revision that the target has recorded, so that it
-    /// stays in force although a newer revision cannot be used.
-    pub(super) async fn restore(&self, state: &mut State, cx: &Cx) -> Option<Arc<Desired>> {
+    /// stays in force although a newer revision cannot be used. None if there is no such revision, or the source does not
+    /// have it (now): the next pass asks again.
+    pub(super) async fn restore(&self, state: &mut State, cx: &Cx) -> Result<Option<Arc<Desired>>, Fault> {
         if state.in_force.is_none() {
-            let applied = self.applied(state, cx).await.ok().flatten()?;
+            let Some(applied) = self.applied(state, cx).await? else { return Ok(None) };
             match self.desire(state, cx, &applied).await {
                 Ok(desired) => state.in_force = Some(desired),
-                Err(why) => {
-                    let fault = Fault::from(why);
+                Err(NotDesired::Source(fault)) => {
                     tracing::warn!(app = %self.app.id, %fault, "the revision in force cannot be read again");
                 }
+                Err(NotDesired::Target(fault)) => return Err(fault),
             }
         }
-        state.in_force.clone()
+        Ok(state.in_force.clone())
     }
 
     /// The revision that the target has recorded as applied; read once.
@@ -130,11 +127,28 @@ impl Cell {
         if let Some(applied) = &state.applied {
             return Ok(applied.clone());
         }
-        let record = self.app.target.recall(cx, &self.app.id).await?;
+        let recall = self.app.target.recall(cx, &self.app.id);
+        let record = cx.bound("reading the record", recall).await??;
         let applied = record.and_then(|record| record.applied);
-        self.update_status(|status| status.applied.clone_from(&applied));
+        state.reached.clone_from(&applied);
         state.applied = Some(applied.clone());
         Ok(applied)
+    }
+
+    /// The revision that is wholly in force, as far as is known.
+    pub(super) async fn reached(&self, state: &mut State, cx: &Cx) -> Result<Option<Revision>, Fault> {
+        self.applied(state, cx).await?;
+        Ok(state.reached.clone())
+    }
+}
+
+/// Whether what a rendering read is the same in another tree. Reading it blocks.
+async fn unchanged(cx: &Cx, reads: &crate::render::Reads, tree: &Arc<dyn Snapshot>) -> Result<bool, Fault> {
+    let (reads, tree) = (reads.clone(), tree.clone());
+    let work = tokio::task::spawn_blocking(move || reads.unchanged_in(&*tree));
+    match cx.bound("reading the source", work).await? {
+        Ok(answer) => answer,
+        Err(_) => Err(Fault::new(Class::Bug, "the source panicked")),
     }
 }
 

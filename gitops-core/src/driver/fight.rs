@@ -25,6 +25,12 @@ struct Heat {
 }
 
 impl Fights {
+    /// How long an object is still to be left alone, if it is.
+    pub(super) fn resting(&self, id: &ResourceId, now: Instant) -> Option<Duration> {
+        let left = self.0.get(id)?.at.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Notes that an object is about to be corrected. If it was corrected too often of late, says how long to leave it
     /// alone instead.
     pub(super) fn note(&mut self, id: &ResourceId, now: Instant) -> Option<Duration> {
@@ -70,8 +76,12 @@ mod tests {
         let mut corrections = 0;
         let end = now + Duration::from_secs(3600);
         while now < end {
+            assert_eq!(fights.resting(&id(), now), None);
             match fights.note(&id(), now) {
-                Some(pause) => now += pause,
+                Some(pause) => {
+                    assert_eq!(fights.resting(&id(), now), Some(pause));
+                    now += pause;
+                }
                 None => corrections += 1,
             }
             now += Duration::from_millis(5);

@@ -29,7 +29,7 @@ impl Handle {
         Ok(())
     }
 
-    /// Does nothing for the application, not even look, until [`resume`](Self::resume). A pass that runs is ended first.
+    /// Does nothing for the application, not even look, until [`resume`](Self::resume). A pass that runs goes on to its end.
     pub fn suspend(&self, app: &str) -> Result<(), Fault> {
         find(&self.cells, app)?.wishes.add(|wanted| wanted.suspend = Some(true));
         Ok(())
@@ -41,9 +41,12 @@ impl Handle {
         Ok(())
     }
 
-    /// Lets the plan of this digest be carried out, if it is still what would be done.
+    /// Lets the plan of this digest be carried out, if it is still what would be done; otherwise the approval is spent,
+    /// and another one is asked for.
     pub fn approve(&self, approval: Approval) -> Result<(), Fault> {
-        find(&self.cells, approval.app.as_str())?.wishes.add(|wanted| wanted.approval = Some(approval));
+        let cell = find(&self.cells, approval.app.as_str())?;
+        *cell.approval() = Some(approval);
+        cell.wishes.add(|wanted| wanted.sync = true);
         Ok(())
     }
 

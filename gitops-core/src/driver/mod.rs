@@ -8,10 +8,12 @@ mod cell;
 mod desire;
 mod fight;
 mod handle;
+mod heal;
 mod once;
 mod pass;
 mod reconciler;
 mod settings;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -1,15 +1,18 @@
 //! Single actions that somebody asks for and waits for.
 
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::cell::State;
-use super::pass::Synced;
+use super::cell::{Cell, PassEnd, State};
+use super::pass::{Aim, Pass, Synced};
 use super::reconciler::Reconciler;
+use crate::cx::after;
 use crate::{
-    AppRecord, Approval, Assessment, Class, Desired, Dirty, EventKind, Fault, Goal, Guard, Health, Observe,
-    Plan, SyncReport, Trigger,
+    AppRecord, Approval, Assessment, Class, Desired, Dirty, EventKind, Fault, Goal, Guard, Health,
+    Observation, Observe, Plan, ResourceId, SyncReport, Trigger,
 };
-use futures_util::StreamExt as _;
 
 /// What becomes of the objects of an application that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,9 +55,9 @@ impl Reconciler {
     pub async fn plan(&self, app: &str) -> Result<Plan, Fault> {
         let cell = self.cell(app)?;
         let mut state = cell.state.lock().await;
-        let cx = cell.reading(&self.stops);
-        let desired = self.current(app, &mut state).await?;
-        cell.plan_for(&cx, &desired).await
+        let pass = cell.begin_pass(&self.stops);
+        let desired = current(cell, &mut state, &pass).await?;
+        cell.plan_for(&mut state, &pass.cx, &desired, Trigger::Manual).await
     }
 
     /// Syncs once: asks the source, compares everything, and carries out what differs. Objects that fail do not make
@@ -73,18 +76,14 @@ impl Reconciler {
     async fn sync_with(&self, app: &str, approval: Option<Approval>) -> Result<SyncReport, SyncError> {
         let cell = self.cell(app)?;
         let mut state = cell.state.lock().await;
-        let cx = cell.reading(&self.stops);
-        let started = Instant::now();
-        let desired = self.current(app, &mut state).await?;
-        if let Some(approval) = approval {
-            let plan = cell.plan_for(&cx, &desired).await?;
-            if plan.digest() != approval.digest {
-                return Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) });
-            }
-            state.approval = Some(approval);
+        let pass = cell.begin_pass(&self.stops);
+        let synced = self.sync_once(cell, &mut state, &pass, approval).await;
+        if let Err(SyncError::Fault(fault)) = &synced {
+            cell.failed(&mut state, fault, &self.stops);
         }
-        match cell.sync(&mut state, &cx, &self.stops, desired, Trigger::Manual, started).await? {
-            Synced::Done(report, _) => Ok(report),
+        cell.publish(&state);
+        match synced? {
+            Synced::Done(report, end) => recorded(report, end),
             Synced::Held(plan) => match plan.guard {
                 Some(guard) => Err(SyncError::NeedsApproval { plan: Box::new(plan), guard }),
                 None => Err(Fault::new(Class::Bug, "a plan without a guard was held").into()),
@@ -92,21 +91,28 @@ impl Reconciler {
         }
     }
 
-    async fn current(&self, app: &str, state: &mut State) -> Result<std::sync::Arc<Desired>, Fault> {
-        let cell = self.cell(app)?;
-        let cx = cell.reading(&self.stops);
-        let revision = cell.poll(state, &cx).await?;
-        Ok(cell.desire(state, &cx, &revision).await?)
+    async fn sync_once(
+        &self,
+        cell: &Cell,
+        state: &mut State,
+        pass: &Pass<'_>,
+        approval: Option<Approval>,
+    ) -> Result<Synced, SyncError> {
+        let desired = current(cell, state, pass).await?;
+        let plan = cell.plan_for(state, &pass.cx, &desired, Trigger::Manual).await?;
+        if let Some(approval) = approval {
+            if plan.digest() != approval.digest {
+                return Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) });
+            }
+            *cell.approval() = Some(approval);
+        }
+        Ok(cell.sync(state, pass, desired, plan, Trigger::Manual, Aim::Follow).await?)
     }
 
     /// What removing an application would do.
     pub async fn plan_removal(&self, app: &str, removal: Removal) -> Result<Plan, Fault> {
         let cell = self.cell(app)?;
-        let cx = cell.reading(&self.stops);
-        let goal = if removal == Removal::Destroy { Goal::Destroy } else { Goal::Release };
-        let observed =
-            cell.app.target.observe(&cx, &cell.app.id, &Observe::Everything { also: Vec::new() }).await?;
-        Ok(cell.plan_goal(goal, &observed))
+        removal_plan(cell, &cell.begin_pass(&self.stops), removal).await
     }
 
     /// Removes an application from its target: its objects are given up or deleted, and its record goes when none is
@@ -119,22 +125,26 @@ impl Reconciler {
     ) -> Result<SyncReport, SyncError> {
         let cell = self.cell(app)?;
         let mut state = cell.state.lock().await;
-        let started = Instant::now();
-        let plan = self.plan_removal(app, removal).await?;
-        let approved = approval.as_ref().map(|approval| approval.digest);
-        if let (Some(guard), true) = (plan.guard, approved != Some(plan.digest())) {
+        let pass = cell.begin_pass(&self.stops);
+        let plan = removal_plan(cell, &pass, removal).await?;
+        if let Some(approval) = approval {
+            if plan.digest() != approval.digest {
+                return Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) });
+            }
+        } else if let Some(guard) = plan.guard {
             let (revision, digest) = (None, plan.digest());
             cell.emit(EventKind::ApprovalNeeded { revision, digest, guard });
             return Err(SyncError::NeedsApproval { plan: Box::new(plan), guard });
         }
-        *state = State { applied: state.applied.take(), ..State::default() };
-        let cx = cell.reading(&self.stops);
-        // The record is there until it is forgotten, whatever it says of a revision.
-        if state.applied.is_none() {
-            cell.applied(&mut state, &cx).await?;
+        *state = State::default();
+        *cell.approval() = None;
+        let removed = cell.carry_out(&mut state, &pass, &plan, Trigger::Manual, Aim::Follow).await;
+        if let Err(fault) = &removed {
+            cell.failed(&mut state, fault, &self.stops);
         }
-        match cell.carry_out(&mut state, &cx, &self.stops, &plan, Trigger::Manual, started).await? {
-            Synced::Done(report, _) => Ok(report),
+        cell.publish(&state);
+        match removed? {
+            Synced::Done(report, end) => recorded(report, end),
             Synced::Held(_) => Err(Fault::new(Class::Bug, "a removal was held").into()),
         }
     }
@@ -142,7 +152,8 @@ impl Reconciler {
     /// What the target has recorded of an application; none if it was never deployed there.
     pub async fn recall(&self, app: &str) -> Result<Option<AppRecord>, Fault> {
         let cell = self.cell(app)?;
-        cell.app.target.recall(&cell.reading(&self.stops), &cell.app.id).await
+        let cx = cell.reading(&self.stops);
+        cx.bound("reading the record", cell.app.target.recall(&cx, &cell.app.id)).await?
     }
 
     /// After a [`sync`](Self::sync), waits until the application is healthy, or for `timeout`, and says how it is then.
@@ -150,22 +161,24 @@ impl Reconciler {
     pub async fn wait_healthy(&self, app: &str, timeout: Duration) -> Result<Assessment, Fault> {
         const POLL: Duration = Duration::from_secs(2);
         let cell = self.cell(app)?;
-        let deadline = Instant::now() + timeout;
+        let deadline = after(Instant::now(), timeout);
         let mut changes = cell.app.target.watch(&cell.app.id);
         let Some(desired) = cell.state.lock().await.in_force.clone() else {
             return Err(Fault::new(Class::NotFound, "nothing was synced yet").at(app));
         };
         let ids: Vec<_> = desired.objects().keys().cloned().collect();
         loop {
-            let cx = cell.reading(&self.stops);
-            let observed = cell.app.target.observe(&cx, &cell.app.id, &Observe::Objects(ids.clone())).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let cx = cell.reading(&self.stops).within(left.max(POLL));
+            let observed = cell.observe(&cx, &Observe::Objects(ids.clone())).await?;
             let worst = worst(&ids, &observed);
             if worst.health == Health::Healthy || Instant::now() >= deadline {
                 return Ok(worst);
             }
             let watches = cell.app.target.capabilities().watches;
-            let pause = worst.recheck_after.unwrap_or(if watches { Duration::from_secs(15) } else { POLL });
-            let wake = deadline.min(Instant::now() + pause);
+            let usual = if watches { Duration::from_secs(15) } else { POLL };
+            let pause = worst.recheck_after.map_or(usual, |wanted| wanted.max(Duration::from_secs(1)));
+            let wake = deadline.min(after(Instant::now(), pause));
             tokio::select! {
                 () = self.stops.soft.cancelled() => return Err(Fault::cancelled()),
                 next = timeout_at(wake, changes.next()) => {
@@ -178,13 +191,35 @@ impl Reconciler {
     }
 }
 
-fn worst(ids: &[crate::ResourceId], observed: &crate::Observation) -> Assessment {
-    let missing = |id: &crate::ResourceId| {
-        Assessment::new(Health::Missing).because("Missing", format!("{id} does not exist"))
+/// What the source has now, rendered.
+async fn current(cell: &Cell, state: &mut State, pass: &Pass<'_>) -> Result<Arc<Desired>, Fault> {
+    let revision = cell.poll(state, &pass.cx).await?;
+    Ok(cell.desire(state, &pass.cx, &revision).await?)
+}
+
+async fn removal_plan(cell: &Cell, pass: &Pass<'_>, removal: Removal) -> Result<Plan, Fault> {
+    let goal = if removal == Removal::Destroy { Goal::Destroy } else { Goal::Release };
+    let observed = cell.observe(&pass.cx, &Observe::Everything { also: Vec::new() }).await?;
+    Ok(cell.plan_goal(goal, &observed))
+}
+
+/// A sync whose end could not be recorded is not over.
+fn recorded(report: SyncReport, end: PassEnd) -> Result<SyncReport, SyncError> {
+    match end.unrecorded {
+        Some(note) => Err(note.to_fault().into()),
+        None => Ok(report),
+    }
+}
+
+fn worst(ids: &[ResourceId], observed: &Observation) -> Assessment {
+    let absent = |id: &ResourceId| match observed.unseen.iter().find(|unseen| unseen.covers(id)) {
+        Some(unseen) => Assessment::new(Health::Unknown)
+            .because("Unseen", format!("{id} cannot be read: {}", unseen.fault)),
+        None => Assessment::new(Health::Missing).because("Missing", format!("{id} does not exist")),
     };
-    let of = |id: &crate::ResourceId| {
+    let of = |id: &ResourceId| {
         observed.live.iter().find(|live| live.id == *id).map_or_else(
-            || missing(id),
+            || absent(id),
             |live| {
                 let message = format!("{id}: {}", live.health.message);
                 live.health.clone().because(live.health.reason.clone(), message)

@@ -1,18 +1,38 @@
 //! One pass over an application: what the worker, and people who ask for a single sync, have in common.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::agenda::Work;
-use super::cell::{Cell, Held, PassEnd, PassResult, SourceTrouble, State, Stops};
+use super::cell::{Cell, Held, PassEnd, PassResult, Released, SourceTrouble, State, Stops};
 use super::desire::NotDesired;
 use crate::{
-    Class, Counts, Cx, Decision, Desired, EventKind, Fault, FaultNote, Goal, Inputs, Item, Observation,
-    Observe, Plan, ResourceId, Revision, SyncReport, SyncState, Trigger, Verdict, plan,
+    Class, Counts, Cx, Decision, Desired, DriftPolicy, EventKind, Expect, Fault, Goal, Inputs, Observation,
+    Observe, Plan, Revision, SyncReport, Trigger, plan,
 };
+
+/// For asking a source what it has: no content moves.
+const RESOLVING: Duration = Duration::from_secs(60);
+
+/// What a pass is given.
+#[derive(Clone)]
+pub(super) struct Pass<'a> {
+    pub(super) cx: Cx,
+    pub(super) stops: &'a Stops,
+    pub(super) started: Instant,
+}
+
+/// What a desired state is to a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// It is what the source has.
+    Follow,
+    /// It is what is in force, whatever the source has.
+    Keep,
+    /// The same; nothing is told if nothing differs.
+    KeepQuietly,
+}
 
 /// How a sync ended that could begin.
 #[derive(Debug)]
@@ -24,183 +44,284 @@ pub(super) enum Synced {
 }
 
 impl Cell {
+    pub(super) fn begin_pass<'a>(&self, stops: &'a Stops) -> Pass<'a> {
+        Pass { cx: self.reading(stops), stops, started: Instant::now() }
+    }
+
     /// Does what is due. Everything that happens is told by events.
     pub(super) async fn pass(&self, work: Work, stops: &Stops) -> PassEnd {
         let mut state = self.state.lock().await;
-        let cx = self.reading(stops);
-        let started = Instant::now();
+        let pass = self.begin_pass(stops);
         let ended = match work {
-            Work::Poll => self.follow(&mut state, &cx, stops, None, started).await,
-            Work::Sync(trigger) => self.follow(&mut state, &cx, stops, Some(trigger), started).await,
-            Work::Resync(trigger) => match self.restore(&mut state, &cx).await {
-                Some(desired) => self.bring(&mut state, &cx, stops, desired, trigger, started).await,
-                None => Ok(PassEnd::default()),
-            },
+            Work::Poll => self.follow(&mut state, &pass, None).await,
+            Work::Sync(trigger) => self.follow(&mut state, &pass, Some(trigger)).await,
+            Work::Resync(trigger) => self.keep(&mut state, &pass, trigger, Aim::Keep).await,
             Work::Heal(ids) => match state.in_force.clone() {
-                Some(desired) => self.heal(&mut state, &cx, stops, &desired, ids, started).await,
-                None => Ok(PassEnd::default()),
+                Some(desired) => self.heal(&mut state, &pass, &desired, ids).await,
+                // Nothing is known of the objects yet, so the hint counts for all of them.
+                None => self.keep(&mut state, &pass, Trigger::Live, Aim::KeepQuietly).await,
             },
         };
-        ended.unwrap_or_else(|fault| {
-            let result = PassResult::of(&fault);
-            if result != PassResult::Stopped {
-                self.update_status(|status| status.error = Some(fault.note()));
-                self.emit(EventKind::SyncFailed {
-                    revision: self.status.borrow().attempted.clone(),
-                    fault: fault.note(),
-                });
-            }
-            PassEnd { result, ..PassEnd::default() }
-        })
+        let end = ended.unwrap_or_else(|fault| self.failed(&mut state, &fault, stops));
+        self.publish(&state);
+        end
+    }
+
+    /// A pass that could not be made.
+    pub(super) fn failed(&self, state: &mut State, fault: &Fault, stops: &Stops) -> PassEnd {
+        let result = PassResult::of(fault.class, stops);
+        if result != PassResult::Stopped {
+            state.standing.failed(fault.note(), true);
+            let revision = self.status.borrow().attempted.clone();
+            self.emit(EventKind::SyncFailed { revision, fault: fault.note() });
+        }
+        PassEnd { result, not_before: fault.class.retry_after(), ..PassEnd::default() }
     }
 
     /// Follows the source. Without a trigger, only if it has something that was not attempted yet.
     async fn follow(
         &self,
         state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
+        pass: &Pass<'_>,
         trigger: Option<Trigger>,
-        started: Instant,
     ) -> Result<PassEnd, Fault> {
-        let revision = match self.poll(state, cx).await {
+        let revision = match self.poll(state, &pass.cx).await {
             Ok(revision) => revision,
-            Err(fault) => {
-                return Ok(self.source_failed(state, cx, stops, None, &fault, trigger, started).await);
-            }
+            Err(fault) => return Ok(self.source_failed(state, pass, None, &fault, trigger).await),
         };
-        if trigger.is_none() {
-            let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| *refused == revision.id);
-            let is_held = state.held.as_ref().is_some_and(|held| held.revision == revision.id);
-            let is_in_force = state.in_force.as_ref().is_some_and(|desired| *desired.revision() == revision);
-            if is_refused || is_held || is_in_force {
-                let watches = self.app.target.capabilities().watches;
-                return match state.in_force.clone() {
-                    // A target without a watch is looked at with every poll.
-                    Some(desired) if !watches => {
-                        self.bring(state, cx, stops, desired, Trigger::Interval, started).await
-                    }
-                    _ => Ok(PassEnd::default()),
-                };
-            }
+        if state.held.as_ref().is_some_and(|held| held.revision != revision.id) {
+            state.held = None;
         }
-        match self.desire(state, cx, &revision).await {
+        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| *refused == revision.id);
+        let is_in_force = state.in_force.as_ref().is_some_and(|desired| *desired.revision() == revision);
+        if !is_refused && (is_in_force || state.held.is_some()) {
+            state.standing.source_works();
+        }
+        let waits = state.held.is_some() && self.approval().is_none();
+        if trigger.is_none() && (is_refused || is_in_force || waits) {
+            // A target without a watch is looked at with every poll.
+            let watches = self.app.target.capabilities().watches;
+            return match state.in_force {
+                Some(_) if watches => Ok(PassEnd::default()),
+                Some(_) => self.keep(state, pass, Trigger::Interval, Aim::Keep).await,
+                None => self.keep(state, pass, Trigger::Interval, Aim::KeepQuietly).await,
+            };
+        }
+        match self.desire(state, &pass.cx, &revision).await {
             Ok(desired) => {
                 state.refused = None;
-                self.bring(state, cx, stops, desired, trigger.unwrap_or(Trigger::Revision), started).await
+                state.standing.source_works();
+                if trigger.is_none() && self.is_same_as_in_force(state, &desired) {
+                    return Ok(self.carry_over(state, pass, desired));
+                }
+                let end = self
+                    .bring(state, pass, desired, trigger.unwrap_or(Trigger::Revision), Aim::Follow)
+                    .await?;
+                // What waits for approval must not keep what is in force from being looked at.
+                if state.held.is_some() && (trigger.is_some() || state.in_force.is_none()) {
+                    return self.keep(state, pass, Trigger::Retry, Aim::KeepQuietly).await;
+                }
+                Ok(end)
             }
             Err(NotDesired::Target(fault)) => Err(fault),
             Err(NotDesired::Source(fault)) => {
-                Ok(self.source_failed(state, cx, stops, Some(revision), &fault, trigger, started).await)
+                Ok(self.source_failed(state, pass, Some(revision), &fault, trigger).await)
             }
         }
     }
 
     /// Nothing of the revision is used, and what was in force stays in force: it is still healed.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one pass")]
     async fn source_failed(
         &self,
         state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
+        pass: &Pass<'_>,
         revision: Option<Revision>,
         fault: &Fault,
         trigger: Option<Trigger>,
-        started: Instant,
     ) -> PassEnd {
-        let result = PassResult::of(fault);
+        let result = PassResult::of(fault.class, pass.stops);
         if result == PassResult::Stopped {
             return PassEnd { result, ..PassEnd::default() };
         }
-        let restored = state.in_force.is_none();
-        let in_force = self.restore(state, cx).await;
         // Only another revision can mend what is wrong with this one's content.
         if let (Some(revision), Class::Invalid | Class::Unsupported) = (&revision, fault.class) {
             state.refused = Some((revision.id.clone(), fault.note()));
         }
-        self.update_status(|status| {
-            status.attempted = revision.clone().or(status.attempted.take());
-            status.sync = SyncState::OutOfSync;
-            status.error = Some(fault.note());
-        });
-        let stays = in_force.as_ref().map(|desired| desired.revision().clone());
-        self.emit(EventKind::SourceFailed { revision, fault: fault.note(), in_force: stays });
-        let trouble =
-            if result == PassResult::Transient { SourceTrouble::Passing } else { SourceTrouble::Lasting };
-        let mut end = PassEnd { source: Some(trouble), ..PassEnd::default() };
-        if let Some(desired) = in_force
-            && (restored || trigger.is_some())
-        {
-            match self.bring(state, cx, stops, desired, Trigger::Retry, started).await {
-                Ok(brought) => end = PassEnd { source: end.source, ..brought },
-                Err(fault) => self.emit(EventKind::SyncFailed { revision: None, fault: fault.note() }),
-            }
-            // The revision that was asked for is still not in force.
-            self.update_status(|status| {
-                status.sync = SyncState::OutOfSync;
-                status.error = Some(fault.note());
-            });
+        state.standing.source_failed(fault.note(), revision.is_some());
+        if let Some(revision) = &revision {
+            self.update_status(|status| status.attempted = Some(revision.clone()));
         }
-        end
+        // The source may have used up the time of the pass; what is in force has its own.
+        let pass = Pass { cx: pass.cx.renewed(self.settings.timeout), ..*pass };
+        let was_known = state.in_force.is_some();
+        let restored = self.restore(state, &pass.cx).await;
+        let in_force = state.in_force.as_ref().map(|desired| desired.revision().clone());
+        self.emit(EventKind::SourceFailed { revision, fault: fault.note(), in_force });
+        let end = match restored {
+            Ok(Some(_)) if was_known && trigger.is_none() => Ok(PassEnd::default()),
+            Ok(Some(desired)) => self.bring(state, &pass, desired, Trigger::Retry, Aim::KeepQuietly).await,
+            Ok(None) => Ok(PassEnd::default()),
+            Err(fault) => Err(fault),
+        };
+        let end = end.unwrap_or_else(|fault| self.failed(state, &fault, pass.stops));
+        let trouble = match result {
+            PassResult::Transient => SourceTrouble::Passing(fault.class.retry_after()),
+            _ => SourceTrouble::Lasting,
+        };
+        PassEnd { source: Some(trouble), ..end }
+    }
+
+    /// Compares everything with what is in force, whatever the source has.
+    async fn keep(
+        &self,
+        state: &mut State,
+        pass: &Pass<'_>,
+        trigger: Trigger,
+        aim: Aim,
+    ) -> Result<PassEnd, Fault> {
+        match self.restore(state, &pass.cx).await? {
+            Some(desired) => self.bring(state, pass, desired, trigger, aim).await,
+            None => Ok(PassEnd::default()),
+        }
     }
 
     /// Brings a desired state in force, and says how the pass ended.
     async fn bring(
         &self,
         state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
+        pass: &Pass<'_>,
         desired: Arc<Desired>,
         trigger: Trigger,
-        started: Instant,
+        aim: Aim,
     ) -> Result<PassEnd, Fault> {
-        match self.sync(state, cx, stops, desired, trigger, started).await? {
+        let plan = self.plan_for(state, &pass.cx, &desired, trigger).await?;
+        match self.sync(state, pass, desired, plan, trigger, aim).await? {
             Synced::Done(_, end) => Ok(end),
             // Nothing can be done before somebody approves.
             Synced::Held(_) => Ok(PassEnd { result: PassResult::Good, ..PassEnd::default() }),
         }
     }
 
-    /// Compares everything, and carries out what differs.
+    /// Carries out a plan, if nobody has to approve it first.
     pub(super) async fn sync(
         &self,
         state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
+        pass: &Pass<'_>,
         desired: Arc<Desired>,
+        plan: Plan,
         trigger: Trigger,
-        started: Instant,
+        aim: Aim,
     ) -> Result<Synced, Fault> {
         let revision = desired.revision().clone();
-        self.update_status(|status| status.attempted = Some(revision.clone()));
-        let plan = self.plan_for(cx, &desired).await?;
+        if aim == Aim::Follow {
+            self.update_status(|status| status.attempted = Some(revision.clone()));
+        }
         if let Some(guard) = plan.guard
-            && !state.approval.as_ref().is_some_and(|approval| approval.digest == plan.digest())
+            && !self.is_approved(state, &plan, &revision)
         {
-            state.held = Some(Held { digest: plan.digest(), revision: revision.id.clone() });
-            self.update_status(|status| {
-                status.sync = SyncState::OutOfSync;
-                status.needs_approval = Some(plan.digest());
-                status.error = None;
-            });
-            self.emit(EventKind::ApprovalNeeded { revision: Some(revision), digest: plan.digest(), guard });
+            let digest = plan.digest();
+            state.held = Some(Held { digest, revision: revision.id.clone() });
+            self.emit(EventKind::ApprovalNeeded { revision: Some(revision), digest, guard });
             return Ok(Synced::Held(plan));
         }
-        (state.held, state.approval) = (None, None);
-        let is_drift = state.in_force.as_ref().is_some_and(|known| *known.revision() == revision);
-        if is_drift {
-            self.tell_drift(&plan, &revision);
+        if aim == Aim::Follow {
+            state.held = None;
+            *self.approval() = None;
+        }
+        if state.in_force.as_ref().is_some_and(|known| *known.revision() == revision) {
+            self.tell_drift(state, &plan, &revision);
+        } else {
+            state.standing.begin();
         }
         state.in_force = Some(desired);
-        self.carry_out(state, cx, stops, &plan, trigger, started).await
+        let synced = self.carry_out(state, pass, &plan, trigger, aim).await?;
+        if matches!(&synced, Synced::Done(_, end) if end.result == PassResult::Good) {
+            state.released = None;
+        }
+        Ok(synced)
+    }
+
+    /// Whether somebody approved this plan, or what is left of one whose carrying out did not wholly succeed. An approval
+    /// of another plan is spent.
+    fn is_approved(&self, state: &mut State, plan: &Plan, revision: &Revision) -> bool {
+        let doomed = || {
+            plan.steps().filter(|item| item.decision == Decision::Prune).filter_map(|item| {
+                match &item.expect {
+                    Some(Expect::Exactly(token)) => Some((item.id.clone(), token.incarnation.clone())),
+                    _ => None,
+                }
+            })
+        };
+        if self.approval().take().is_some_and(|approval| approval.digest == plan.digest()) {
+            state.released = Some(Released { revision: revision.id.clone(), objects: doomed().collect() });
+            return true;
+        }
+        state.released.as_ref().is_some_and(|released| {
+            released.revision == revision.id && doomed().all(|object| released.objects.contains(&object))
+        })
+    }
+
+    /// Whether a desired state is what is in force, at another revision, and all of it is there.
+    fn is_same_as_in_force(&self, state: &State, desired: &Desired) -> bool {
+        self.app.target.capabilities().watches
+            && state.held.is_none()
+            && state.standing.is_settled()
+            && state.reached.is_some()
+            && state.in_force.as_ref().is_some_and(|known| known.is_same(desired))
+    }
+
+    /// A revision in which nothing of the application changed is in force without a look at the target: what a commit
+    /// costs follows from what it touched. The target's record is brought up to it with the next session.
+    fn carry_over(&self, state: &mut State, pass: &Pass<'_>, desired: Arc<Desired>) -> PassEnd {
+        let (revision, trigger) = (desired.revision().clone(), Trigger::Revision);
+        let nothing =
+            self.plan_goal(Goal::Heal(&desired, &std::collections::BTreeSet::new()), &Observation::default());
+        let digest = nothing.digest();
+        let counts = Counts { unchanged: desired.objects().len(), ..Counts::default() };
+        self.emit(EventKind::SyncStarted { revision: Some(revision.clone()), trigger, digest, steps: 0 });
+        state.in_force = Some(desired);
+        state.reached = Some(revision.clone());
+        self.update_status(|status| {
+            status.attempted = Some(revision.clone());
+            status.synced_at = Some(self.emitter.now());
+        });
+        let report = SyncReport {
+            revision: Some(revision),
+            trigger,
+            digest,
+            counts,
+            requests: pass.cx.requests(),
+            duration: pass.started.elapsed(),
+            health: self.status.borrow().health,
+        };
+        self.publish(state);
+        self.emit(EventKind::SyncFinished { report });
+        PassEnd { result: PassResult::Good, ..PassEnd::default() }
     }
 
     /// Reads what is live, and plans: writes nothing.
-    pub(super) async fn plan_for(&self, cx: &Cx, desired: &Desired) -> Result<Plan, Fault> {
-        let also =
-            desired.objects().values().filter(|p| p.unresolved.is_none()).map(|p| p.id.clone()).collect();
-        let observed = self.app.target.observe(cx, &self.app.id, &Observe::Everything { also }).await?;
-        Ok(self.plan_goal(Goal::Sync(desired), &observed))
+    pub(super) async fn plan_for(
+        &self,
+        state: &mut State,
+        cx: &Cx,
+        desired: &Desired,
+        trigger: Trigger,
+    ) -> Result<Plan, Fault> {
+        let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
+        let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
+        let observed = self.observe(cx, &what).await?;
+        // What differs from the revision in force is drift, unless somebody asks for it to be put back.
+        let may_leave = self.app.policy.drift == DriftPolicy::Report && trigger != Trigger::Manual;
+        let goal = if may_leave && self.reached(state, cx).await?.as_ref() == Some(desired.revision()) {
+            Goal::Check(desired)
+        } else {
+            Goal::Sync(desired)
+        };
+        Ok(self.plan_goal(goal, &observed))
+    }
+
+    pub(super) async fn observe(&self, cx: &Cx, what: &Observe) -> Result<Observation, Fault> {
+        cx.bound("reading the target", self.app.target.observe(cx, &self.app.id, what)).await?
     }
 
     pub(super) fn plan_goal(&self, goal: Goal<'_>, observed: &Observation) -> Plan {
@@ -208,98 +329,14 @@ impl Cell {
         plan(inputs, &|placed, live| self.app.target.compare(placed, live, &self.app.policy.ignore))
     }
 
-    /// Looks at some objects of what is in force, and puts back what drifted.
-    async fn heal(
-        &self,
-        state: &mut State,
-        cx: &Cx,
-        stops: &Stops,
-        desired: &Desired,
-        mut ids: BTreeSet<ResourceId>,
-        started: Instant,
-    ) -> Result<PassEnd, Fault> {
-        ids.retain(|id| desired.objects().contains_key(id));
-        if ids.is_empty() {
-            return Ok(PassEnd::default());
-        }
-        let what = Observe::Objects(ids.iter().cloned().collect());
-        let observed = self.app.target.observe(cx, &self.app.id, &what).await?;
-        let first = self.plan_goal(Goal::Heal(desired, &ids), &observed);
-        self.tell_drift(&first, desired.revision());
-        let fought = self.fought_over(state, &first);
-        ids.retain(|id| !fought.iter().any(|(other, _)| other == id));
-        let plan =
-            if fought.is_empty() { first } else { self.plan_goal(Goal::Heal(desired, &ids), &observed) };
-        let mut end = match self.carry_out(state, cx, stops, &plan, Trigger::Live, started).await? {
-            Synced::Done(_, end) => end,
-            Synced::Held(_) => PassEnd::default(),
-        };
-        end.leave_alone = fought;
-        Ok(end)
-    }
-
-    /// Objects that somebody keeps changing back, with how long to leave each alone.
-    fn fought_over(&self, state: &mut State, plan: &Plan) -> Vec<(ResourceId, Duration)> {
-        let now = Instant::now();
-        state.fights.fade(now);
-        let mut fought = Vec::new();
-        for item in plan.steps() {
-            if let Some(pause) = state.fights.note(&item.id, now) {
-                let writer = item.differences.iter().find_map(|difference| difference.writer.clone());
-                self.emit(EventKind::Fight { id: item.id.clone(), writer, pause });
-                fought.push((item.id.clone(), pause));
-            }
-        }
-        fought
-    }
-
-    fn tell_drift(&self, plan: &Plan, revision: &Revision) {
-        for item in &plan.items {
-            let missing = item.decision == Decision::Create;
-            let differs =
-                matches!(item.decision, Decision::Update | Decision::Drifted) && !item.differences.is_empty();
-            if missing || differs {
-                self.update_status(|status| status.sync = SyncState::OutOfSync);
-                self.emit(EventKind::Drift {
-                    id: item.id.clone(),
-                    differences: item.differences.clone(),
-                    missing,
-                    revision: revision.clone(),
-                });
-            }
-        }
-    }
-
-    /// The end of a pass in which every item has an outcome.
-    pub(super) fn settle(
-        &self,
-        plan: &Plan,
-        outcomes: &[crate::Outcome],
-        counts: Counts,
-    ) -> (PassResult, Option<FaultNote>) {
-        let worst = outcomes.iter().filter_map(|outcome| match &outcome.verdict {
-            Verdict::Failed { fault } => Some(fault.clone()),
-            Verdict::Blocked { cause } => {
-                // What it waits for may come by itself.
-                let mut note = FaultNote::new(Class::RETRY, cause.clone());
-                note.at = Some(outcome.id.to_string());
-                Some(note)
-            }
-            _ => None,
-        });
-        let unseen = plan.unseen.iter().map(|unseen| unseen.fault.clone());
-        let mut notes: Vec<FaultNote> = worst.chain(unseen).collect();
-        if notes.is_empty() && counts.all_good() {
-            return (PassResult::Good, None);
-        }
-        // What can pass by itself decides when to try again; what cannot is what people must see.
-        let transient = notes.iter().any(|note| note.class.is_transient());
-        notes.sort_by_key(|note| note.class.is_transient());
-        let result = if transient { PassResult::Transient } else { PassResult::Permanent };
-        (result, notes.into_iter().next())
-    }
-
-    pub(super) fn look_again(items: &[Item]) -> Vec<(ResourceId, Duration)> {
-        items.iter().filter_map(|item| Some((item.id.clone(), item.health.recheck_after?))).collect()
+    /// Asks the source what is wanted now.
+    pub(super) async fn poll(&self, state: &State, cx: &Cx) -> Result<Revision, Fault> {
+        let cx = cx.within(RESOLVING);
+        let revision = cx.bound("asking the source", self.app.source.resolve(&cx, &self.app.want)).await??;
+        let attempted = self.status.borrow().attempted.as_ref().map(|attempted| attempted.id.clone());
+        let refused = state.refused.as_ref().map(|(id, _)| id.as_str());
+        let changed = attempted.as_deref() != Some(&revision.id) && refused != Some(&revision.id);
+        self.emit(EventKind::Polled { revision: revision.clone(), changed });
+        Ok(revision)
     }
 }

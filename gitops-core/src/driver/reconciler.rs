@@ -10,6 +10,7 @@ use super::cell::{Cell, Stops};
 use super::handle::Handle;
 use super::settings::Settings;
 use super::worker;
+use crate::cx::FOR_EVER;
 use crate::event::{Emitter, EventStream};
 use crate::{AppId, Class, EventKind, Fault, Status};
 
@@ -55,9 +56,10 @@ impl Reconciler {
     /// Works until [`Handle::stop`] is called: then no further step begins, running steps end within the grace period,
     /// and this returns. Dropping the future stops everything at once; the next run finds what was left behind.
     ///
-    /// A worker that panics is a bug; it is reported as an event and begun again, and the other applications go on.
+    /// A worker that panics is a bug; it is reported as an event and begun again after the longest wait of the backoff, and
+    /// the other applications go on. After a stop, a reconciler runs no more.
     pub async fn run(&self) -> Result<(), Fault> {
-        let gate = Arc::new(Semaphore::new(self.settings.passes.max(1)));
+        let gate = Arc::new(Semaphore::new(self.settings.passes));
         // When this future is dropped, everything below it stops.
         let stops = Stops { soft: self.stops.soft.child_token(), hard: self.stops.hard.child_token() };
         let _stop_when_dropped = stops.hard.clone().drop_guard();
@@ -71,7 +73,7 @@ impl Reconciler {
         let soft = stops.soft.clone();
         let end_of_grace = async move {
             soft.cancelled().await;
-            tokio::time::sleep(grace).await;
+            tokio::time::sleep(grace.min(FOR_EVER)).await;
             hard.cancel();
         };
         let all = async {
@@ -88,6 +90,9 @@ impl Reconciler {
     }
 
     /// Stops when a future ends: a signal, a lost lease.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn shutdown_on(self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         let soft = self.stops.soft.clone();
@@ -101,6 +106,9 @@ impl Reconciler {
     }
 
     /// Stops on an interrupt (Ctrl-C) or, on Unix, a request to terminate.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[cfg(feature = "signal")]
     #[must_use]
     pub fn shutdown_on_signal(self) -> Self {
@@ -135,8 +143,11 @@ async fn supervise(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>) {
                 let fault = Fault::new(Class::Bug, "the worker panicked; it begins again").note();
                 cell.emit(EventKind::SyncFailed { revision: None, fault });
                 tokio::select! {
-                    () = stops.soft.cancelled() => return,
-                    () = tokio::time::sleep(cell.settings.backoff.max) => {}
+                    () = stops.soft.cancelled() => {
+                        cell.emit(EventKind::Stopped);
+                        return;
+                    }
+                    () = tokio::time::sleep(cell.settings.backoff.max.min(FOR_EVER)) => {}
                 }
             }
             _ => return,

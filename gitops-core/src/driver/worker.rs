@@ -10,10 +10,14 @@ use tokio::time::{Duration, Instant, sleep_until};
 use super::agenda::{Agenda, Work};
 use super::backoff::shorten;
 use super::cell::{Cell, PassEnd, PassResult, SourceTrouble, Stops};
+use crate::cx::after;
 use crate::{Dirty, EventKind, Events};
 
-/// Before a watch that ended is begun again.
+/// Before a watch that ended is begun again; doubled each time until it tells something.
 const REWATCH: Duration = Duration::from_secs(1);
+const LONGEST_REWATCH: Duration = Duration::from_secs(60);
+/// Hints that are taken in at once: a stream that never pauses must not keep the worker from its work.
+const MOST_HINTS: usize = 1_000;
 
 pub(super) async fn work(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>) {
     Worker::new(cell, stops).run(gate).await;
@@ -25,7 +29,9 @@ struct Worker {
     agenda: Agenda,
     // Subscribed before the first observation, so that nothing falls between the two.
     live: Option<Events<Dirty>>,
-    rewatch_at: Instant,
+    /// When to watch again, if the watch has ended; never for a target that does not watch.
+    rewatch_at: Option<Instant>,
+    rewatch_after: Duration,
     hints: Option<Events<()>>,
 }
 
@@ -40,21 +46,33 @@ enum Woken {
 
 impl Worker {
     fn new(cell: Arc<Cell>, stops: Stops) -> Self {
-        let live = Some(cell.app.target.watch(&cell.app.id));
+        let watches = cell.app.target.capabilities().watches;
+        let live = watches.then(|| cell.app.target.watch(&cell.app.id));
         let hints = cell.app.source.hints();
-        let now = Instant::now();
-        Self { cell, stops, agenda: Agenda::new(now), live, rewatch_at: now, hints }
+        let mut agenda = Agenda::new(Instant::now());
+        let status = cell.status.borrow().clone();
+        // Another worker was here before; what happened since it ended, nobody saw.
+        if status.attempted.is_some() {
+            agenda.everything_changed();
+        }
+        if status.suspended {
+            agenda.suspend();
+        }
+        Self { cell, stops, agenda, live, rewatch_at: None, rewatch_after: REWATCH, hints }
     }
 
     async fn run(mut self, gate: Arc<Semaphore>) {
         while !self.stops.soft.is_cancelled() {
             self.hear_wishes();
-            if let Some(work) = self.agenda.take(Instant::now()) {
+            if self.agenda.is_due(Instant::now()) {
                 let permit = tokio::select! {
                     biased;
                     () = self.stops.soft.cancelled() => break,
                     permit = gate.acquire() => permit,
                 };
+                // Much may have been asked for while others had their turn.
+                self.hear_wishes();
+                let Some(work) = self.agenda.take(Instant::now()) else { continue };
                 self.begin(&work);
                 let end = self.cell.pass(work.clone(), &self.stops).await;
                 drop(permit);
@@ -73,8 +91,8 @@ impl Worker {
     }
 
     async fn wait(&mut self) -> Woken {
-        let Self { cell, stops, agenda, live, rewatch_at, hints } = self;
-        let rewatch_at = live.is_none().then_some(*rewatch_at);
+        let Self { cell, stops, agenda, live, rewatch_at, hints, .. } = self;
+        let rewatch_at = *rewatch_at;
         let wake_at = [agenda.wake_at(), rewatch_at].into_iter().flatten().min();
         let live = async {
             match live {
@@ -103,6 +121,7 @@ impl Worker {
             () = time => {
                 if rewatch_at.is_some_and(|at| at <= Instant::now()) {
                     self.live = Some(cell.app.target.watch(&cell.app.id));
+                    self.rewatch_at = None;
                     self.agenda.everything_changed();
                 }
                 Woken::Time
@@ -113,14 +132,19 @@ impl Worker {
     /// Takes in one hint about live objects, and all others that are ready: one pass serves them together.
     fn hear_live(&mut self, first: Option<Dirty>) {
         let mut next = Some(first);
-        while let Some(dirty) = next {
+        for _ in 0..MOST_HINTS {
+            let Some(dirty) = next else { return };
+            if dirty.is_some() {
+                self.rewatch_after = REWATCH;
+            }
             match dirty {
                 Some(Dirty::Objects(ids)) => self.agenda.objects_changed(ids),
                 Some(Dirty::Everything) => self.agenda.everything_changed(),
                 Some(Dirty::Blind(fault)) => self.cell.emit(EventKind::Blind { fault: fault.note() }),
                 None => {
                     self.live = None;
-                    self.rewatch_at = Instant::now() + REWATCH;
+                    self.rewatch_at = Some(Instant::now() + self.rewatch_after);
+                    self.rewatch_after = (self.rewatch_after * 2).min(LONGEST_REWATCH);
                     return;
                 }
             }
@@ -146,15 +170,6 @@ impl Worker {
         if wanted.refresh {
             self.agenda.hint(Instant::now());
         }
-        if let Some(approval) = wanted.approval {
-            // The state is free: this worker's passes are the only long holders, and none runs now.
-            if let Ok(mut state) = self.cell.state.try_lock() {
-                state.approval = Some(approval);
-                self.agenda.ask();
-            } else {
-                self.cell.wishes.add(|wanted| wanted.approval = Some(approval));
-            }
-        }
         if wanted.sync {
             self.agenda.ask();
         }
@@ -165,28 +180,30 @@ impl Worker {
         let settings = &self.cell.settings;
         let now = Instant::now();
         if matches!(work, Work::Poll | Work::Sync(_)) {
-            self.agenda.poll_at(now + shorten(settings.interval, settings.jitter, settings.dice.roll()));
+            self.agenda
+                .poll_at(after(now, shorten(settings.interval, settings.jitter, settings.dice.roll())));
         }
         if matches!(work, Work::Sync(_) | Work::Resync(_)) || !self.agenda.has_resync() {
             let jitter = settings.jitter;
             let roll = settings.dice.roll();
-            self.agenda.resync_at(settings.resync.map(|every| now + shorten(every, jitter, roll)));
+            self.agenda.resync_at(settings.resync.map(|every| after(now, shorten(every, jitter, roll))));
         }
     }
 
     fn note(&mut self, work: &Work, end: PassEnd) {
         let now = Instant::now();
-        for (id, after) in end.look_again {
-            self.agenda.look_again(id, now + after);
+        for (id, wait) in end.look_again {
+            self.agenda.look_again(id, after(now, wait));
         }
         for (id, pause) in end.leave_alone {
-            self.agenda.leave_alone(&id, now + pause);
+            self.agenda.leave_alone(&id, after(now, pause));
         }
         let backoff = self.cell.settings.backoff;
         let roll = self.cell.settings.dice.roll();
         match end.source {
-            Some(SourceTrouble::Passing) => {
-                self.agenda.poll_failed(now, |failures| backoff.after(failures, roll))
+            Some(SourceTrouble::Passing(not_before)) => {
+                let wait = |failures| backoff.after(failures, roll).max(not_before.unwrap_or_default());
+                self.agenda.poll_failed(now, wait);
             }
             None if matches!(work, Work::Poll | Work::Sync(_)) => self.agenda.polled(),
             _ => {}
@@ -196,7 +213,10 @@ impl Worker {
             // Healing says nothing about why an earlier sync failed.
             PassResult::Good if matches!(work, Work::Heal(_)) => return,
             PassResult::Good => return self.agenda.succeeded(),
-            PassResult::Transient => self.agenda.failed(now, |failures| backoff.after(failures, roll)),
+            PassResult::Transient => {
+                let not_before = end.not_before.unwrap_or_default();
+                self.agenda.failed(now, |failures| backoff.after(failures, roll).max(not_before))
+            }
             PassResult::Permanent => self.agenda.failed(now, |_| backoff.after(u32::MAX, roll)),
         };
         self.cell.emit(EventKind::RetryScheduled { after: wait, attempt: self.agenda.failures });

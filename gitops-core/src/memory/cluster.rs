@@ -89,7 +89,8 @@ impl MemoryCluster {
         })
     }
 
-    /// Reads an object, changes it and writes it back, as `kubectl edit` does it.
+    /// Reads an object, changes it and writes it back, as `kubectl edit` does it. What the object is called cannot be
+    /// changed.
     pub fn update(
         &self,
         manager: &str,
@@ -102,6 +103,9 @@ impl MemoryCluster {
             };
             let mut object = (**live).clone();
             change(&mut object);
+            if store.canonical(&object)? != *id {
+                return Err(Fault::invalid("kind, name and namespace cannot be changed").at(id));
+            }
             Ok((*store.update(Write { manager, at, expect: None }, &object)?).clone())
         })
     }
@@ -155,7 +159,7 @@ impl MemoryCluster {
         self.inner.changed.send_replace(store.version);
     }
 
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         change: impl FnOnce(&mut Store, crate::Timestamp) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
@@ -168,14 +172,6 @@ impl MemoryCluster {
 
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
         self.inner.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A write on behalf of an application.
-    pub(super) fn write_as_target<T>(
-        &self,
-        change: impl FnOnce(&mut Store, crate::Timestamp) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        self.write(change)
     }
 }
 

@@ -27,17 +27,26 @@ pub(super) fn marked_for(object: &Value) -> Option<AppId> {
     object["metadata"]["labels"][LABEL].as_str()?.parse().ok()
 }
 
-fn owner(object: &Value, app: &AppId) -> Owner {
-    let Some(marked) = marked_for(object) else { return Owner::Nobody };
-    let label = FieldPath::of_fields(["metadata", "labels", LABEL]);
-    let is_proven = owned_fields(object, &marked).is_some_and(|owned| owned.contains(&label));
+/// Whose an object is. One that is wanted and bears our signature, but not (any more) our mark, is ours to mend; it is no
+/// member, so that nobody's change of a label makes us delete anything.
+fn owner(object: &Value, app: &AppId, is_wanted: bool) -> Owner {
+    let marked = marked_for(object);
     let is_controlled = object["metadata"]["ownerReferences"]
         .as_array()
         .is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true));
-    match (is_proven && !is_controlled, marked == *app) {
-        (false, _) => Owner::Unproven,
-        (true, true) => Owner::This,
-        (true, false) => Owner::Other(marked),
+    let label = FieldPath::of_fields(["metadata", "labels", LABEL]);
+    let is_proven = |by: &AppId| owned_fields(object, by).is_some_and(|owned| owned.contains(&label));
+    match marked {
+        Some(marked) if !is_controlled && is_proven(&marked) => {
+            if marked == *app {
+                Owner::This
+            } else {
+                Owner::Other(marked)
+            }
+        }
+        _ if is_wanted && !is_controlled && owned_fields(object, app).is_some() => Owner::This,
+        Some(_) => Owner::Unproven,
+        None => Owner::Nobody,
     }
 }
 
@@ -73,6 +82,16 @@ impl Memos {
         self.0.remove(&(app.clone(), id.clone()));
     }
 
+    /// Forgets the objects of an application that do not exist any more.
+    pub(super) fn retain(&mut self, app: &AppId, exists: impl Fn(&ResourceId) -> bool) {
+        self.0.retain(|(of, id), _| of != app || exists(id));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn recall(&self, app: &AppId, id: &ResourceId, object: &Value) -> Option<Arc<Memo>> {
         let memo = self.0.get(&(app.clone(), id.clone()))?;
         let now = fingerprint(object, app)?;
@@ -88,9 +107,10 @@ pub(super) fn live(
     memos: &Memos,
     rules: &[Arc<dyn HealthRule>],
     now: Timestamp,
+    is_wanted: bool,
 ) -> Live {
     let mut live = Live::new(id.clone(), token(object));
-    live.owner = owner(object, app);
+    live.owner = owner(object, app, is_wanted);
     live.health = assess(rules, object, now);
     live.memo = memos.recall(app, id, object);
     live.keep = object["metadata"]["annotations"][PRUNE] == "keep";
@@ -107,5 +127,6 @@ fn is_precious(id: &ResourceId) -> bool {
 
 /// Namespaces and definitions first, what they hold after.
 pub(super) fn rank(id: &ResourceId, object: &Value) -> i32 {
-    if id.kind == "Namespace" || defined_by(object).is_some() { 0 } else { 1 }
+    let holds_others = id.kind == "Namespace" || defined_by(object).is_some();
+    i32::from(!holds_others)
 }

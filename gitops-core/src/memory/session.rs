@@ -8,6 +8,7 @@ use super::faults::{Effect, Operation};
 use super::membership::{LABEL, manager};
 use super::store::Write;
 use super::target::MemoryTarget;
+use crate::ownership::keep_left;
 use crate::{
     Action, AppId, AppRecord, Class, Cx, Done, End, Fault, Intent, Placed, Reach, Session, Step, Timestamp,
 };
@@ -66,11 +67,27 @@ impl MemorySession {
         Ok(Box::new(Self { target, app: app.clone(), lock }))
     }
 
-    /// What is applied: the manifest, with the mark of membership.
-    fn config(&self, placed: &Placed) -> Value {
+    /// What is applied: the manifest, with the mark of membership, and as they are the fields that are left to others
+    /// and are still ours: not to state them would remove them.
+    fn config(&self, placed: &Placed) -> Result<Value, Fault> {
         let mut config = (*placed.manifest.object).clone();
-        config["metadata"]["labels"][LABEL] = json!(self.app.as_str());
-        config
+        if !placed.left.is_empty()
+            && let Some(live) = self.target.cluster.store().objects.get(&placed.id)
+        {
+            keep_left(&mut config, live, &manager(&self.app), &placed.left);
+        }
+        let labels = config
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut)
+            .map(|metadata| metadata.entry("labels").or_insert(Value::Null));
+        match labels {
+            Some(Value::Object(labels)) => {
+                labels.insert(LABEL.to_owned(), json!(self.app.as_str()));
+            }
+            Some(labels @ Value::Null) => *labels = json!({ LABEL: self.app.as_str() }),
+            _ => return Err(Fault::invalid("metadata.labels must be a mapping").at(&placed.id)),
+        }
+        Ok(config)
     }
 
     fn apply(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
@@ -79,12 +96,11 @@ impl MemorySession {
         };
         let manager = manager(&self.app);
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
-        let config = self.config(placed);
-        let (stored, wrote) =
-            self.target.cluster.write_as_target(|store, _| store.apply(write, &config, true))?;
-        let overruled = stated(&placed.manifest.object, &stored, &DiffOptions::default());
-        self.target.memos().remember(&self.app, placed, &stored, overruled.clone());
-        let mut done = Done::new(self.target.live_of(&self.app, &step.id), wrote);
+        let config = self.config(placed)?;
+        let (object, changed) = self.target.cluster.write(|store, _| store.apply(write, &config, true))?;
+        let overruled = stated(&placed.manifest.object, &object, &DiffOptions::default());
+        self.target.memos().remember(&self.app, placed, &object, overruled.clone());
+        let mut done = Done::new(self.target.live_of(&self.app, &step.id), changed);
         done.overruled = overruled;
         Ok(done)
     }
@@ -92,8 +108,8 @@ impl MemorySession {
     fn delete(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
         let manager = manager(&self.app);
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
+        self.target.cluster.write(|store, _| store.delete(write, &step.id))?;
         self.target.memos().forget(&self.app, &step.id);
-        self.target.cluster.write_as_target(|store, _| store.delete(write, &step.id))?;
         Ok(Done::new(self.target.live_of(&self.app, &step.id), true))
     }
 
@@ -102,20 +118,20 @@ impl MemorySession {
         let manager = manager(&self.app);
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
         self.target.memos().forget(&self.app, &step.id);
-        self.target.cluster.write_as_target(|store, _| {
+        self.target.cluster.write(|store, _| {
             let Some(live) = store.objects.get(&step.id) else {
                 return Err(Fault::new(Class::Precondition, "it is gone by now").at(&step.id));
             };
             let mut object = (**live).clone();
-            if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+            if let Some(labels) = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
                 labels.remove(LABEL);
             }
-            let mut managed =
+            let mut fields =
                 ManagedFields::of(&object).map_err(|error| Fault::invalid(error).at(&step.id))?;
-            managed
+            fields
                 .entries_mut()
                 .retain(|entry| entry.manager != manager || entry.operation != FieldOperation::Apply);
-            managed.write_to(&mut object);
+            fields.write_to(&mut object);
             store.replace(write, object)
         })?;
         Ok(Done::new(None, true))

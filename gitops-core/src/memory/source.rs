@@ -9,8 +9,8 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::snapshot::{MemorySnapshot, Tree};
 use crate::{
-    Class, Cx, Digest, Events, Fault, InvalidPath, Person, Provenance, RefSpec, RepoPath, Revision, Snapshot,
-    Source, Timestamp,
+    Class, Clock, Cx, Digest, Events, Fault, InvalidPath, Person, Provenance, RefSpec, RepoPath, Revision,
+    Snapshot, Source, SystemClock,
 };
 
 /// A source in memory: commits on a branch, each with the whole tree. Clones share it.
@@ -32,6 +32,7 @@ struct Inner {
     name: String,
     history: Mutex<History>,
     changed: watch::Sender<()>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ struct History {
     fetches: u64,
     /// What the branch pointed to when it was last fetched.
     seen: Option<String>,
+    /// Heads that do not descend from the one that was fetched before, with that one.
+    rewrites: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,11 +60,17 @@ const BRANCH: &str = "main";
 impl MemorySource {
     /// An empty source: it has no commit, and its branch `main` does not exist yet.
     pub fn new(name: impl Into<String>) -> Self {
+        Self::with_clock(name, SystemClock)
+    }
+
+    /// An empty source whose commits are dated by a clock.
+    pub fn with_clock(name: impl Into<String>, clock: impl Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 name: name.into(),
                 history: Mutex::default(),
                 changed: watch::Sender::new(()),
+                clock: Arc::new(clock),
             }),
         }
     }
@@ -87,7 +96,7 @@ impl MemorySource {
                 None => tree.files.remove(&path),
             };
         }
-        Ok(history.add(author, message, parent, tree, &self.inner.changed))
+        Ok(history.add((author, message), parent, tree, &self.inner))
     }
 
     /// Adds a commit whose tree is that of an older one: what `git revert` of all since then does. None if there is no
@@ -96,7 +105,7 @@ impl MemorySource {
         let mut history = self.history();
         let tree = (*history.commits.get(revision)?.tree).clone();
         let parent = history.head.clone();
-        Some(history.add(author, message, parent, tree, &self.inner.changed))
+        Some(history.add((author, message), parent, tree, &self.inner))
     }
 
     /// Moves the branch to an older commit, so that a next one rewrites the history; to nothing deletes the branch.
@@ -138,18 +147,17 @@ impl MemorySource {
 impl History {
     fn add(
         &mut self,
-        author: &str,
-        message: &str,
+        (author, message): (&str, &str),
         parent: Option<String>,
         tree: Tree,
-        changed: &watch::Sender<()>,
+        inner: &Inner,
     ) -> Revision {
         let person = Person { name: author.to_owned(), email: String::new() };
         let provenance = Provenance {
             reference: Some(format!("refs/heads/{BRANCH}")),
             author: Some(person.clone()),
             committer: Some(person),
-            time: Some(Timestamp::now()),
+            time: Some(inner.clock.now()),
             message: message.to_owned(),
             rewrote: None,
         };
@@ -158,7 +166,7 @@ impl History {
         let id = format!("{:.40}", Digest::of_parts(parts));
         self.commits.insert(id.clone(), Commit { parent, provenance, tree: Arc::new(tree) });
         self.head = Some(id.clone());
-        changed.send_replace(());
+        inner.changed.send_replace(());
         self.revision(&id)
     }
 
@@ -219,9 +227,12 @@ impl Source for MemorySource {
         };
         let mut provenance = commit.provenance;
         if history.head.as_ref() == Some(&revision.id) {
-            provenance.rewrote = history.seen.take().filter(|seen| !history.descends(&revision.id, seen));
-            history.seen = Some(revision.id.clone());
+            let seen = history.seen.replace(revision.id.clone());
+            if let Some(seen) = seen.filter(|seen| !history.descends(&revision.id, seen)) {
+                history.rewrites.insert(revision.id.clone(), seen);
+            }
         }
+        provenance.rewrote = history.rewrites.get(&revision.id).cloned();
         let revision = Revision::new(&revision.id).with_provenance(provenance);
         Ok(Arc::new(MemorySnapshot::new(revision, commit.tree)))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gitops_diff::{ApplyError, KnownLists, apply, update};
+use gitops_diff::{ApplyError, KnownLists, ManagedFields, apply, stored_secret, update};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
@@ -17,7 +17,7 @@ const LOG: usize = 2_000;
 pub(super) struct Change {
     pub(super) version: u64,
     pub(super) id: ResourceId,
-    pub(super) manager: Option<String>,
+    pub(super) manager: String,
     pub(super) before: Option<Arc<Value>>,
     pub(super) after: Option<Arc<Value>>,
 }
@@ -90,6 +90,8 @@ impl Store {
         let id = self.canonical(config)?;
         self.check(&id, write.expect)?;
         let live = self.objects.get(&id).cloned();
+        let stored = stored_secret(config);
+        let config = stored.as_ref().unwrap_or(config);
         let applied =
             apply(live.as_deref(), config, write.manager, force, &KnownLists, &write.at.to_string())
                 .map_err(|error| apply_fault(error, &id))?;
@@ -100,13 +102,10 @@ impl Store {
         if let Some(admission) = &self.admission {
             admission(&mut object);
         }
-        if live.as_deref().is_some_and(|live| {
-            content(live) == content(&object)
-                && live["metadata"]["managedFields"] == object["metadata"]["managedFields"]
-        }) {
-            return Ok((live.unwrap_or_default(), false));
+        if let Some(live) = live.filter(|live| is_same(live, &object)) {
+            return Ok((live, false));
         }
-        Ok((self.put(id, object, Some(write.manager))?, true))
+        Ok((self.put(id, object, write)?, true))
     }
 
     /// An update: what is given replaces what is there.
@@ -114,13 +113,15 @@ impl Store {
         let id = self.canonical(object)?;
         self.check(&id, write.expect)?;
         let live = self.objects.get(&id).cloned();
+        let stored = stored_secret(object);
+        let object = stored.as_ref().unwrap_or(object);
         let mut object = update(live.as_deref(), object, write.manager, &KnownLists, &write.at.to_string());
         if let Some(admission) = &self.admission {
             admission(&mut object);
         }
         match live {
-            Some(live) if *live == object => Ok(live),
-            _ => self.put(id, object, Some(write.manager)),
+            Some(live) if is_same(&live, &object) => Ok(live),
+            _ => self.put(id, object, write),
         }
     }
 
@@ -128,51 +129,74 @@ impl Store {
     pub(super) fn replace(&mut self, write: Write<'_>, object: Value) -> Result<Arc<Value>, Fault> {
         let id = self.canonical(&object)?;
         self.check(&id, write.expect)?;
-        self.put(id, object, Some(write.manager))
+        self.put(id, object, write)
     }
 
-    /// Deletes an object; one with finalizers is only marked, and goes with the last of them.
+    /// Deletes an object; one with finalizers is only marked, and goes with the last of them. A namespace takes what is in
+    /// it along, and goes with the last of that.
     pub(super) fn delete(&mut self, write: Write<'_>, id: &ResourceId) -> Result<(), Fault> {
         self.check(id, write.expect)?;
         let Some(live) = self.objects.get(id).cloned() else {
             return Err(Fault::new(Class::NotFound, "it does not exist").at(id));
         };
-        if live["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()) {
+        let is_held = has_finalizers(&live) || (is_namespace(id) && !self.empty_namespace(&id.name, write));
+        if !is_held {
+            self.remove(id, write);
+        } else if !is_dying(&live) {
             let mut object = (*live).clone();
-            object["metadata"]["deletionTimestamp"] = json!(write.at.to_string());
-            self.put(id.clone(), object, Some(write.manager))?;
-            return Ok(());
+            if let Some(metadata) = metadata(&mut object) {
+                metadata.insert("deletionTimestamp".into(), json!(write.at.to_string()));
+            }
+            self.put(id.clone(), object, write)?;
         }
-        self.remove(id, write.manager);
         Ok(())
     }
 
-    fn remove(&mut self, id: &ResourceId, manager: &str) {
+    /// Deletes all that is in a namespace, and says whether nothing is left.
+    fn empty_namespace(&mut self, name: &str, write: Write<'_>) -> bool {
+        let inside = |id: &ResourceId| id.namespace.as_deref() == Some(name);
+        let ids: Vec<ResourceId> = self.objects.keys().filter(|id| inside(id)).cloned().collect();
+        for id in ids {
+            // It exists, and no condition is put on it.
+            let _ = self.delete(Write { expect: None, ..write }, &id);
+        }
+        !self.objects.keys().any(inside)
+    }
+
+    fn remove(&mut self, id: &ResourceId, write: Write<'_>) {
         let Some(before) = self.objects.remove(id) else { return };
         if let Some((kind, _)) = defined_by(&before) {
-            self.remove_all(manager, |other| other.group_kind() == kind);
+            let of_kind = |other: &&ResourceId| other.group_kind() == kind;
+            let ids: Vec<ResourceId> = self.objects.keys().filter(of_kind).cloned().collect();
+            for other in &ids {
+                self.remove(other, write);
+            }
             self.kinds.remove(&kind);
         }
-        if id.group.is_empty() && id.kind == "Namespace" {
-            self.remove_all(manager, |other| other.namespace.as_ref() == Some(&id.name));
-        }
-        self.log(id.clone(), Some(manager), Some(before), None);
-    }
-
-    fn remove_all(&mut self, manager: &str, which: impl Fn(&ResourceId) -> bool) {
-        let ids: Vec<ResourceId> = self.objects.keys().filter(|id| which(id)).cloned().collect();
-        for id in ids {
-            self.remove(&id, manager);
-        }
-    }
-
-    fn put(&mut self, id: ResourceId, mut object: Value, manager: Option<&str>) -> Result<Arc<Value>, Fault> {
-        if let Some(namespace) = &id.namespace
-            && !self.objects.contains_key(&ResourceId::global("", "Namespace", namespace))
+        self.log(id.clone(), write.manager, Some(before), None);
+        // The last of what a dying namespace holds takes it along.
+        let Some(namespace) = id.namespace.as_ref().map(|name| ResourceId::global("", "Namespace", name))
+        else {
+            return;
+        };
+        let is_empty = !self.objects.keys().any(|other| other.namespace == id.namespace);
+        if is_empty
+            && self.objects.get(&namespace).is_some_and(|object| is_dying(object) && !has_finalizers(object))
         {
-            return Err(
-                Fault::new(Class::NotFound, format!("namespace {namespace:?} does not exist")).at(&id)
-            );
+            self.remove(&namespace, write);
+        }
+    }
+
+    fn put(&mut self, id: ResourceId, mut object: Value, write: Write<'_>) -> Result<Arc<Value>, Fault> {
+        if let Some(name) = &id.namespace {
+            let Some(namespace) = self.objects.get(&ResourceId::global("", "Namespace", name)) else {
+                let text = format!("namespace {name:?} does not exist");
+                return Err(Fault::new(Class::NotFound, text).at(&id));
+            };
+            if is_dying(namespace) && !self.objects.contains_key(&id) {
+                let text = format!("namespace {name:?} is being deleted: nothing is created in it");
+                return Err(Fault::new(Class::Denied, text).at(&id));
+            }
         }
         let before = self.objects.get(&id).cloned();
         let is_same_content = before.as_deref().is_some_and(|before| content(before) == content(&object));
@@ -188,42 +212,24 @@ impl Store {
         metadata
             .insert("generation".into(), json!(if is_same_content { generation } else { generation + 1 }));
         metadata.insert("resourceVersion".into(), json!((self.version + 1).to_string()));
-        if let Some(created) = old("creationTimestamp") {
-            metadata.insert("creationTimestamp".into(), created);
-        }
-        let is_dying = metadata.contains_key("deletionTimestamp");
-        let is_held = metadata
-            .get("finalizers")
-            .and_then(Value::as_array)
-            .is_some_and(|finalizers| !finalizers.is_empty());
+        let created = old("creationTimestamp").unwrap_or_else(|| json!(write.at.to_string()));
+        metadata.insert("creationTimestamp".into(), created);
         let object = Arc::new(object);
         self.objects.insert(id.clone(), object.clone());
-        if is_dying && !is_held {
-            self.remove(&id, manager.unwrap_or_default());
+        if is_dying(&object) && !has_finalizers(&object) && !is_namespace(&id) {
+            self.remove(&id, write);
             return Ok(object);
         }
         if let Some((kind, scope)) = defined_by(&object) {
             self.kinds.add(kind, scope);
         }
-        self.log(id, manager, before, Some(object.clone()));
+        self.log(id, write.manager, before, Some(object.clone()));
         Ok(object)
     }
 
-    fn log(
-        &mut self,
-        id: ResourceId,
-        manager: Option<&str>,
-        before: Option<Arc<Value>>,
-        after: Option<Arc<Value>>,
-    ) {
+    fn log(&mut self, id: ResourceId, manager: &str, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
         self.version += 1;
-        self.log.push_back(Change {
-            version: self.version,
-            id,
-            manager: manager.map(str::to_owned),
-            before,
-            after,
-        });
+        self.log.push_back(Change { version: self.version, id, manager: manager.to_owned(), before, after });
         while self.log.len() > LOG {
             self.log.pop_front();
         }
@@ -247,6 +253,32 @@ impl Store {
 pub(super) fn token(object: &Value) -> Token {
     let text = |field: &str| -> Arc<str> { object["metadata"][field].as_str().unwrap_or_default().into() };
     Token { incarnation: text("uid"), version: text("resourceVersion") }
+}
+
+fn is_namespace(id: &ResourceId) -> bool {
+    id.group.is_empty() && id.kind == "Namespace"
+}
+
+fn is_dying(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some()
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// Whether storing an object would change nothing but the times of its managed fields: then it is not stored.
+fn is_same(live: &Value, object: &Value) -> bool {
+    let parts = |object: &Value| {
+        let mut managed = ManagedFields::of(object).unwrap_or_default();
+        managed.entries_mut().iter_mut().for_each(|entry| entry.time = None);
+        let mut rest = object.clone();
+        if let Some(metadata) = metadata(&mut rest) {
+            metadata.remove("managedFields");
+        }
+        (managed, rest)
+    };
+    parts(live) == parts(object)
 }
 
 /// What counts for the generation: everything but metadata and status.

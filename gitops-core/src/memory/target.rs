@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use gitops_diff::stored_secret;
 
 use super::cluster::MemoryCluster;
 use super::faults::{Effect, Operation};
@@ -78,7 +79,7 @@ impl MemoryTarget {
     pub(super) fn live_of(&self, app: &AppId, id: &ResourceId) -> Option<Live> {
         let now = self.cluster.inner.clock.now();
         let object = self.cluster.store().objects.get(id)?.clone();
-        Some(live(id, &object, app, &self.memos(), &self.rules, now))
+        Some(live(id, &object, app, &self.memos(), &self.rules, now, true))
     }
 
     /// Kinds that cannot be read now.
@@ -87,12 +88,21 @@ impl MemoryTarget {
         for kind in kinds {
             match self.request(cx, |faults| faults.hit_kind(Operation::Read, &kind), &kind).await {
                 Ok(None) => {}
-                Ok(Some(_)) => std::future::pending().await,
+                Ok(Some(Effect::CrashAfter)) => std::future::pending().await,
+                // Reading changes nothing: an answer that was lost is only a lost answer.
+                Ok(Some(_)) => unseen.push(unanswered(kind)),
+                Err(fault) if fault.class == Class::OutcomeUnknown => unseen.push(unanswered(kind)),
                 Err(fault) => unseen.push(Unseen { kind, namespace: None, fault: fault.note() }),
             }
         }
         Ok(unseen)
     }
+}
+
+fn unanswered(kind: GroupKind) -> Unseen {
+    let mut fault = FaultNote::new(Class::RETRY, "no answer");
+    fault.at = Some(kind.to_string());
+    Unseen { kind, namespace: None, fault }
 }
 
 impl fmt::Debug for MemoryTarget {
@@ -113,7 +123,8 @@ impl Target for MemoryTarget {
         let defined: Vec<(GroupKind, Scope, ResourceId)> = set
             .iter()
             .filter_map(|manifest| {
-                defined_by(&manifest.object).map(|(kind, scope)| (kind, scope, manifest.id.clone()))
+                let (kind, scope) = defined_by(&manifest.object)?;
+                Some((kind, scope, ResourceId { namespace: None, ..manifest.id.clone() }))
             })
             .collect();
         let mut placed = Vec::with_capacity(set.len());
@@ -136,7 +147,11 @@ impl Target for MemoryTarget {
                 }
             };
             let rank = rank(&id, &manifest.object);
-            let one = Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires);
+            let stored = stored_secret(&manifest.object);
+            let mut one = Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires);
+            if let Some(stored) = stored {
+                one = one.with_object(stored);
+            }
             placed.push(match unresolved {
                 Some(why) => one.with_unresolved(FaultNote::new(Class::NotFound, why)),
                 None => one,
@@ -159,15 +174,19 @@ impl Target for MemoryTarget {
         }
         let unseen = self.unreadable(cx, kinds.clone()).await?;
         let now = self.cluster.inner.clock.now();
-        let (memos, store) = (self.memos(), self.cluster.store());
+        let (mut memos, store) = (self.memos(), self.cluster.store());
+        if all {
+            memos.retain(app, |id| store.objects.contains_key(id));
+        }
         let wanted: BTreeSet<&ResourceId> = ids.iter().collect();
         let mut observed = Observation { live: Vec::new(), unseen };
         for (id, object) in &store.objects {
             if !kinds.contains(&id.group_kind()) || observed.unseen.iter().any(|unseen| unseen.covers(id)) {
                 continue;
             }
-            let one = live(id, object, app, &memos, &self.rules, now);
-            if wanted.contains(id) || (all && one.owner == crate::Owner::This) {
+            let is_wanted = wanted.contains(id);
+            let one = live(id, object, app, &memos, &self.rules, now, is_wanted);
+            if is_wanted || (all && one.owner == crate::Owner::This) {
                 observed.live.push(one);
             }
         }

@@ -81,7 +81,8 @@ impl Watch {
         }
         let dirty = self.changes(&store);
         self.seen = store.version;
-        dirty
+        // Whoever was told of an interruption is told of its end.
+        dirty.or_else(|| was_blind.then(|| Dirty::Objects(Vec::new())))
     }
 
     fn changes(&self, store: &Store) -> Option<Dirty> {
@@ -102,7 +103,6 @@ impl Watch {
         let is_ours = |object: &Option<std::sync::Arc<serde_json::Value>>| {
             object.as_deref().and_then(marked_for).is_some_and(|app| app == self.app)
         };
-        change.manager.as_deref() != Some(&self.manager)
-            && (is_ours(&change.before) || is_ours(&change.after))
+        change.manager != self.manager && (is_ours(&change.before) || is_ours(&change.after))
     }
 }

@@ -95,7 +95,8 @@ pub enum Decision {
     InSync,
     /// Nothing: the target stores fields otherwise than stated, and would do so again.
     Overruled,
-    /// Nothing for now: it differs, and the policy says to report drift only.
+    /// Nothing for now: it differs, or is gone (then the item has no differences), and the policy says to report drift
+    /// only.
     Drifted,
     /// Nothing: it exists and is not ours.
     Conflict {

@@ -17,6 +17,9 @@ use crate::{
 pub enum Goal<'a> {
     /// Bring the target to a revision: create, update, adopt, prune.
     Sync(&'a Desired),
+    /// The same for the revision that is in force already: what differs is drift, and [`DriftPolicy`] says what becomes of
+    /// it.
+    Check(&'a Desired),
     /// Look at some objects of the revision in force, and put back what drifted. Nothing is pruned.
     Heal(&'a Desired, &'a BTreeSet<ResourceId>),
     /// Give all members up, and leave the objects as they are.
@@ -28,7 +31,7 @@ pub enum Goal<'a> {
 impl<'a> Goal<'a> {
     fn desired(self) -> Option<&'a Desired> {
         match self {
-            Self::Sync(desired) | Self::Heal(desired, _) => Some(desired),
+            Self::Sync(desired) | Self::Check(desired) | Self::Heal(desired, _) => Some(desired),
             Self::Release | Self::Destroy => None,
         }
     }
@@ -105,18 +108,22 @@ fn apply_item(
     compare: &dyn Fn(&Placed, &Live) -> Comparison,
 ) -> Item {
     let (decision, differences, expect) = decide(id, placed, live, inputs, compare);
-    let health = match (live, &placed.unresolved) {
-        (Some(live), _) => live.health.clone(),
-        (None, None) => Assessment::new(Health::Missing),
-        (None, Some(_)) => Assessment::new(Health::Unknown),
+    let is_known =
+        placed.unresolved.is_none() && !inputs.observed.unseen.iter().any(|unseen| unseen.covers(id));
+    let health = match live {
+        Some(live) => live.health.clone(),
+        None if is_known => Assessment::new(Health::Missing),
+        None => Assessment::new(Health::Unknown),
     };
     let desired = match live {
         // A creation states everything; an update leaves alone what the rules name.
-        Some(_) => inputs
-            .policy
-            .ignore
-            .strip(id, &placed.manifest.object)
-            .map_or_else(|| placed.clone(), |object| Arc::new((**placed).clone().with_object(object))),
+        Some(_) => inputs.policy.ignore.strip(id, &placed.manifest.object).map_or_else(
+            || placed.clone(),
+            |object| {
+                let left = inputs.policy.ignore.paths(id).cloned().collect();
+                Arc::new((**placed).clone().with_object(object).with_left(left))
+            },
+        ),
         None => placed.clone(),
     };
     Item {
@@ -146,9 +153,12 @@ fn decide(
     if let Some(why) = &placed.unresolved {
         return blocked(why.message.clone());
     }
+    let leaves_drift =
+        matches!(inputs.goal, Goal::Heal(..) | Goal::Check(_)) && inputs.policy.drift == DriftPolicy::Report;
     let Some(live) = live else {
         return match inputs.observed.unseen.iter().find(|unseen| unseen.covers(id)) {
             Some(unseen) => blocked(format!("it cannot be read: {}", unseen.fault)),
+            None if leaves_drift => (Decision::Drifted, Vec::new(), None),
             None => (Decision::Create, Vec::new(), Some(Expect::Absent)),
         };
     };
@@ -164,7 +174,7 @@ fn decide(
         };
         return match (inputs.policy.adoption, &live.owner) {
             (Adoption::Any, _) | (Adoption::Unowned, Owner::Nobody) => {
-                (Decision::Adopt, differences, exactly(&live.token))
+                (Decision::Adopt, differences, Some(exactly(&live.token)))
             }
             (_, owner) => (Decision::Conflict { owner: owner.clone() }, differences, None),
         };
@@ -172,16 +182,14 @@ fn decide(
     match comparison {
         Comparison::InSync => (Decision::InSync, Vec::new(), None),
         Comparison::Overruled(differences) => (Decision::Overruled, differences, None),
-        Comparison::Differs(differences) => match (inputs.goal, inputs.policy.drift) {
-            (Goal::Heal(..), DriftPolicy::Report) => (Decision::Drifted, differences, None),
-            _ => (Decision::Update, differences, same()),
-        },
+        Comparison::Differs(differences) if leaves_drift => (Decision::Drifted, differences, None),
+        Comparison::Differs(differences) => (Decision::Update, differences, same()),
         Comparison::Unsure => (Decision::Update, Vec::new(), same()),
     }
 }
 
-fn exactly(token: &Token) -> Option<Expect> {
-    Some(Expect::Exactly(token.clone()))
+fn exactly(token: &Token) -> Expect {
+    Expect::Exactly(token.clone())
 }
 
 /// What happens to members that are no longer desired.
@@ -218,7 +226,7 @@ impl<'a> Leftover<'a> {
             Goal::Release => Decision::Release,
             _ => self.reason_to_keep(member).map_or(Decision::Prune, |reason| Decision::Kept { reason }),
         };
-        let expect = decision.action().and_then(|_| exactly(&member.token));
+        let expect = decision.action().map(|_| exactly(&member.token));
         Some(Item {
             id: member.id.clone(),
             decision,

@@ -23,6 +23,8 @@ pub trait Render: Debug + Send + Sync + 'static {
 
 mod plain;
 mod reads;
+#[cfg(test)]
+mod tests;
 
 pub use plain::PlainManifests;
 pub(crate) use reads::{Reads, Recorder};

@@ -13,6 +13,9 @@ pub struct PlainManifests {
 /// Files and directories in one application: links may make a small tree endless.
 const MAX_ENTRIES: usize = 50_000;
 
+/// Bytes of all files of one application, far above what clusters hold of one.
+const MAX_TOTAL: usize = 64 << 20;
+
 impl PlainManifests {
     /// With the default limits.
     pub fn new() -> Self {
@@ -38,11 +41,18 @@ impl Render for PlainManifests {
         } else {
             files(cx, tree, path)?
         };
-        let (mut manifests, mut errors) = (Vec::new(), Vec::new());
+        let (mut manifests, mut errors, mut left) = (Vec::new(), Vec::new(), MAX_TOTAL);
         for (index, file) in files.iter().enumerate() {
             cx.check()?;
             cx.progress.report("read manifests", index as u64, Some(files.len() as u64));
-            match decode(file, &tree.read(file, self.limits.max_bytes)?, &self.limits) {
+            let text = tree.read(file, self.limits.max_bytes)?;
+            left = left.checked_sub(text.len()).ok_or_else(|| {
+                Fault::invalid(format!(
+                    "more than {MAX_TOTAL} bytes of manifests in one application: split it"
+                ))
+                .at(file)
+            })?;
+            match decode(file, &text, &self.limits) {
                 Ok(read) => manifests.extend(read),
                 Err(read) => errors.extend(read.errors().iter().cloned()),
             }
@@ -86,8 +96,7 @@ fn files(cx: &Cx, tree: &dyn Snapshot, root: &RepoPath) -> Result<Vec<RepoPath>,
                 EntryKind::Directory => directories.push(path),
                 EntryKind::File if is_manifest(&path) => files.push(path),
                 EntryKind::File => {}
-                // What is behind these may be manifests: leaving them out would prune objects.
-                EntryKind::BrokenLink if !is_manifest(&path) => {}
+                // What is behind these may be manifests, or directories of them: leaving them out would prune objects.
                 EntryKind::BrokenLink => {
                     return Err(Fault::invalid(
                         "the link leads out of the repository, in a circle, or to nothing",

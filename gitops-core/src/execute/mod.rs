@@ -1,6 +1,7 @@
 //! Carrying out a plan: step by step, as many at once as allowed, and an outcome for every object.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,9 @@ impl Default for Execution {
         Self { concurrency: 8, stop: CancellationToken::new() }
     }
 }
+
+/// How much longer than its context a step is waited for.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Told of each object as it ends.
 pub type OnOutcome<'a> = &'a (dyn Fn(&Item, &Outcome, Option<&Done>) + Sync);
@@ -154,7 +158,10 @@ impl<'a> Run<'a> {
     }
 
     fn end(&mut self, item: &Item, verdict: Verdict, done: Option<&Done>) {
-        let outcome = Outcome { id: item.id.clone(), action: item.decision.action(), verdict };
+        // An apply that wrote nothing was no action, even if the target insists on other values.
+        let was_idle = done.is_some_and(|done| !done.wrote) && matches!(verdict, Verdict::Overruled { .. });
+        let action = item.decision.action().filter(|_| !was_idle);
+        let outcome = Outcome { id: item.id.clone(), action, verdict };
         (self.on_outcome)(item, &outcome, done);
         self.ended.insert(item.id.clone(), outcome);
         self.cx.progress.report("sync", self.ended.len() as u64, Some(self.plan.items.len() as u64));
@@ -172,12 +179,26 @@ async fn run_step<'a>(
             return Err(Fault::cancelled());
         }
         cx.check()?;
-        let step = item
+        let task = item
             .step()
             .ok_or_else(|| Fault::new(Class::Bug, "an item without a step was to be carried out"))?;
-        session.run(cx, &step).await
+        // A session keeps to the context by itself; one that does not must not hold everything up.
+        tokio::select! {
+            biased;
+            done = session.run(cx, &task) => done,
+            () = overdue(cx) => Err(Fault::new(Class::OutcomeUnknown, "no answer in time: it may have happened")),
+        }
     };
     (item, done.await)
+}
+
+/// Ends a little after the context did.
+async fn overdue(cx: &Cx) {
+    tokio::select! {
+        () = cx.cancel.cancelled() => {}
+        () = tokio::time::sleep_until(cx.deadline) => {}
+    }
+    tokio::time::sleep(OVERDUE).await;
 }
 
 fn verdict(done: &Done) -> Verdict {
@@ -203,3 +224,6 @@ pub(crate) fn is_gone(outcome: &Outcome) -> bool {
     matches!(outcome.action, Some(Action::Prune | Action::Release))
         && matches!(outcome.verdict, Verdict::Changed | Verdict::Unchanged)
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,11 +221,24 @@ impl fmt::Display for Event {
 }
 
 impl fmt::Display for EventKind {
+    /// One line, whatever others wrote into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Polled { revision, changed: true } => write!(f, "new revision {}", revision.short()),
-            Self::Polled { revision, changed: false } => write!(f, "polled, still {}", revision.short()),
-            Self::SourceFailed { fault, in_force, revision } => {
+        f.write_str(&crate::one_line(&Line(self).to_string()))
+    }
+}
+
+struct Line<'a>(&'a EventKind);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use EventKind::{
+            ApprovalNeeded, Blind, Drift, FieldsStripped, Fight, HistoryRewritten, Lagged, Object, Polled,
+            Resumed, RetryScheduled, SourceFailed, Stopped, Suspended, SyncFailed, SyncFinished, SyncStarted,
+        };
+        match self.0 {
+            Polled { revision, changed: true } => write!(f, "new revision {}", revision.short()),
+            Polled { revision, changed: false } => write!(f, "polled, still {}", revision.short()),
+            SourceFailed { fault, in_force, revision } => {
                 if let Some(revision) = revision {
                     write!(f, "{} cannot be used: ", revision.short())?;
                 }
@@ -235,38 +248,38 @@ impl fmt::Display for EventKind {
                     None => Ok(()),
                 }
             }
-            Self::HistoryRewritten { revision, from } => {
+            HistoryRewritten { revision, from } => {
                 write!(f, "the history was rewritten: {} does not descend from {from:.7}", revision.short())
             }
-            Self::FieldsStripped { id, place, fields } => {
+            FieldsStripped { id, place, fields } => {
                 write!(f, "{id}: left out {}, which only a server writes ({place})", fields.join(", "))
             }
-            Self::SyncStarted { revision, trigger, steps, .. } => {
+            SyncStarted { revision, trigger, steps, .. } => {
                 match revision {
                     Some(revision) => write!(f, "sync to {revision}")?,
                     None => f.write_str("removal")?,
                 }
                 write!(f, " ({trigger}): {steps} to change")
             }
-            Self::Drift { id, differences, missing, .. } => {
+            Drift { id, differences, missing, .. } => {
                 write!(f, "drift: {id}")?;
                 if *missing {
                     f.write_str(" is gone")?;
                 }
                 list(f, differences)
             }
-            Self::Object { outcome, differences, .. } => {
+            Object { outcome, differences, .. } => {
                 write!(f, "{outcome}")?;
                 list(f, differences)
             }
-            Self::ApprovalNeeded { digest, guard, .. } => {
+            ApprovalNeeded { digest, guard, .. } => {
                 write!(f, "needs approval: {guard}; digest {digest}")
             }
-            Self::SyncFinished { report } => write!(f, "sync finished: {report}"),
-            Self::SyncFailed { fault, .. } => write!(f, "sync failed: {fault}"),
-            Self::Health { id: Some(id), from, to } => write!(f, "{id}: {from} -> {to}"),
-            Self::Health { id: None, from, to } => write!(f, "health {from} -> {to}"),
-            Self::Fight { id, writer, pause } => {
+            SyncFinished { report } => write!(f, "sync finished: {report}"),
+            SyncFailed { fault, .. } => write!(f, "sync failed: {fault}"),
+            EventKind::Health { id: Some(id), from, to } => write!(f, "{id}: {from} -> {to}"),
+            EventKind::Health { id: None, from, to } => write!(f, "health {from} -> {to}"),
+            Fight { id, writer, pause } => {
                 let writer = writer.as_deref().unwrap_or("somebody");
                 write!(
                     f,
@@ -275,14 +288,14 @@ impl fmt::Display for EventKind {
                     Rounded(*pause)
                 )
             }
-            Self::RetryScheduled { after, attempt } => {
+            RetryScheduled { after, attempt } => {
                 write!(f, "attempt {} in {:?}", attempt + 1, Rounded(*after))
             }
-            Self::Blind { fault } => write!(f, "changes cannot be seen: {fault}"),
-            Self::Suspended => f.write_str("suspended"),
-            Self::Resumed => f.write_str("resumed"),
-            Self::Stopped => f.write_str("stopped"),
-            Self::Lagged { missed } => write!(f, "{missed} events were missed: this reader is too slow"),
+            Blind { fault } => write!(f, "changes cannot be seen: {fault}"),
+            Suspended => f.write_str("suspended"),
+            Resumed => f.write_str("resumed"),
+            Stopped => f.write_str("stopped"),
+            Lagged { missed } => write!(f, "{missed} events were missed: this reader is too slow"),
         }
     }
 }
@@ -331,7 +344,8 @@ impl Emitter {
 }
 
 /// The events of a reconciler, from the moment of subscribing. A reader that is too slow sees [`EventKind::Lagged`] in
-/// place of what it missed; it never slows the engine down. Ends when the reconciler is dropped.
+/// place of what it missed; it never slows the engine down. Ends when the reconciler
+/// and all its handles are dropped.
 #[derive(Debug)]
 pub struct EventStream {
     inner: BroadcastStream<Arc<Event>>,
@@ -368,3 +382,6 @@ impl Stream for EventStream {
         Poll::Ready(item.map(|item| self.event(item)))
     }
 }
+
+#[cfg(test)]
+mod tests;

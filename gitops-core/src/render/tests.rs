@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::{Class, Entry, EntryKind, Revision, TreeId};
+
+/// A tree that is written down, with entries that memory sources do not have; it notes what is loaded.
+struct Tree {
+    revision: Revision,
+    files: BTreeMap<&'static str, String>,
+    odd: Vec<(&'static str, &'static str, EntryKind)>,
+    read: Mutex<Vec<String>>,
+}
+
+impl Tree {
+    fn new(files: &[(&'static str, &str)]) -> Self {
+        let files = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
+        Self { revision: Revision::new("1111111"), files, odd: Vec::new(), read: Mutex::default() }
+    }
+
+    fn with(mut self, dir: &'static str, name: &'static str, kind: EntryKind) -> Self {
+        self.odd.push((dir, name, kind));
+        self
+    }
+}
+
+impl Snapshot for Tree {
+    fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    fn id(&self, path: &RepoPath) -> Result<Option<TreeId>, Fault> {
+        let below = self.files.iter().filter(|(file, _)| RepoPath::new(file).unwrap().is_within(path));
+        let text: String = below.map(|(file, text)| format!("{file}={text};")).collect::<Vec<_>>().concat();
+        Ok((!text.is_empty()).then(|| TreeId::new(text)))
+    }
+
+    fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
+        let mut entries: BTreeMap<String, EntryKind> = BTreeMap::new();
+        for file in self.files.keys() {
+            let file = RepoPath::new(file).unwrap();
+            if file.is_within(dir) && file != *dir {
+                let rest: Vec<&str> = file.parts().skip(dir.parts().count()).collect();
+                let kind = if rest.len() > 1 { EntryKind::Directory } else { EntryKind::File };
+                entries.insert(rest[0].to_owned(), kind);
+            }
+        }
+        let odd = self.odd.iter().filter(|(place, ..)| *place == dir.as_str());
+        entries.extend(odd.map(|(_, name, kind)| ((*name).to_owned(), *kind)));
+        if entries.is_empty() {
+            return Err(Fault::new(Class::NotFound, "nothing here").at(dir));
+        }
+        Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
+    }
+
+    fn read(&self, file: &RepoPath, max_bytes: u64) -> Result<Arc<[u8]>, Fault> {
+        self.read.lock().unwrap().push(file.to_string());
+        let text =
+            self.files.get(file.as_str()).ok_or_else(|| Fault::new(Class::NotFound, "no file").at(file))?;
+        if text.len() as u64 > max_bytes {
+            return Err(Fault::invalid("too large").at(file));
+        }
+        Ok(text.as_bytes().into())
+    }
+}
+
+fn path(text: &str) -> RepoPath {
+    RepoPath::new(text).unwrap()
+}
+
+fn namespace(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
+}
+
+fn render(tree: &Tree, at: &str) -> Result<Vec<String>, Fault> {
+    let cx = Cx::with_timeout(Duration::from_secs(60));
+    let manifests = PlainManifests::new().render(&cx, tree, &path(at))?;
+    Ok(manifests.into_iter().map(|manifest| manifest.id.name).collect())
+}
+
+#[test]
+fn every_manifest_at_and_below_the_path_is_read_in_order() {
+    let json = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "json"}}"#;
+    let tree = Tree::new(&[
+        ("shop/b.yaml", &namespace("b")),
+        ("shop/a/x.yml", &namespace("ax")),
+        ("shop/a/deep/er/y.json", json),
+        ("shop/README.md", "not: [yaml"),
+        ("shop/.hidden.yaml", "not: [yaml"),
+        ("shop/.github/x.yaml", "not: [yaml"),
+        ("shop/values.yaml.gotmpl", "{{ x }}"),
+        ("shop2/c.yaml", &namespace("c")),
+        ("top.yaml", &namespace("top")),
+    ]);
+    assert_eq!(render(&tree, "shop").unwrap(), ["json", "ax", "b"]);
+    assert_eq!(render(&tree, "").unwrap(), ["json", "ax", "b", "c", "top"]);
+    assert_eq!(render(&tree, "shop/b.yaml").unwrap(), ["b"], "a path may be one file");
+    let read = tree.read.lock().unwrap();
+    assert!(!read.iter().any(|file| file.contains("README") || file.contains("/.")), "{read:?}");
+}
+
+#[test]
+fn a_path_that_is_not_there_says_so_and_is_no_empty_application() {
+    let tree = Tree::new(&[("shop/b.yaml", &namespace("b"))]);
+    for missing in ["blog", "shop/b", "shop/c.yaml"] {
+        let fault = render(&tree, missing).unwrap_err();
+        assert_eq!((fault.class, fault.at.as_deref()), (Class::NotFound, Some(missing)));
+        assert!(fault.to_string().contains("check the application's path"), "{fault}");
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_an_error_and_never_a_smaller_application() {
+    let tree = || Tree::new(&[("shop/b.yaml", &namespace("b"))]);
+    for name in ["web.yaml", "base", "notes.txt"] {
+        let fault = render(&tree().with("shop", name, EntryKind::BrokenLink), "shop").unwrap_err();
+        assert_eq!((fault.class, fault.at.unwrap().to_string()), (Class::Invalid, format!("shop/{name}")));
+    }
+    let fault = render(&tree().with("shop", "vendor", EntryKind::Submodule), "shop").unwrap_err();
+    assert_eq!((fault.class, fault.at.as_deref()), (Class::Unsupported, Some("shop/vendor")));
+    assert!(render(&tree().with("shop", ".cache", EntryKind::BrokenLink), "shop").is_ok());
+    let fault = render(&tree().with("shop", "..", EntryKind::File), "shop");
+    assert!(fault.is_ok(), "names that begin with a dot are not looked at");
+    let fault = render(&tree().with("shop", "a\\b.yaml", EntryKind::File), "shop").unwrap_err();
+    assert_eq!(fault.class, Class::Invalid);
+}
+
+#[test]
+fn all_errors_of_all_files_are_told() {
+    let tree =
+        Tree::new(&[("shop/a.yaml", "a: ["), ("shop/b.yaml", &namespace("b")), ("shop/c.yaml", "- 1")]);
+    let fault = render(&tree, "shop").unwrap_err();
+    assert!(fault.at.as_deref().unwrap().starts_with("shop/a.yaml:1"), "{fault}");
+    assert!(fault.to_string().contains("shop/c.yaml:1:1 (document 1)"), "{fault}");
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let huge = format!("# {}", "x".repeat(5 << 20));
+    assert_eq!(render(&Tree::new(&[("shop/a.yaml", &huge)]), "shop").unwrap_err().class, Class::Invalid);
+    let large = format!("# {}\n{}", "x".repeat(4 << 20), namespace("a"));
+    let large = &large[..4 << 20];
+    let names: Vec<&'static str> =
+        (0..17).map(|n| &*Box::leak(format!("shop/{n}.yaml").into_boxed_str())).collect();
+    let files: Vec<(&'static str, &str)> = names.iter().map(|name| (*name, large)).collect();
+    let fault = render(&Tree::new(&files), "shop").unwrap_err();
+    assert!(fault.class == Class::Invalid && fault.to_string().contains("split it"), "{fault}");
+}
+
+#[test]
+fn a_rendering_that_is_not_wanted_any_more_ends() {
+    let cx = Cx::with_timeout(Duration::from_secs(60));
+    cx.cancel.cancel();
+    let tree = Tree::new(&[("shop/b.yaml", &namespace("b"))]);
+    assert_eq!(PlainManifests::new().render(&cx, &tree, &path("shop")).unwrap_err().class, Class::Cancelled);
+}
+
+#[test]
+fn reads_cover_what_was_read_and_what_was_missed() {
+    let base = || Tree::new(&[("shop/a.yaml", "1"), ("shop/x/b.yaml", "2"), ("lib/v", "3"), ("lib/w", "4")]);
+    let tree = base();
+    let recorder = Recorder::new(&tree);
+    recorder.list(&path("shop")).unwrap();
+    recorder.read(&path("shop/a.yaml"), 10).unwrap();
+    recorder.read(&path("lib/v"), 10).unwrap();
+    assert!(recorder.id(&path("extra")).unwrap().is_none());
+    assert!(recorder.read(&path("none"), 10).is_err());
+    assert_eq!(recorder.revision(), tree.revision());
+    let reads = recorder.into_reads();
+    let unchanged = |files: &[(&'static str, &str)]| {
+        let mut other = base();
+        for (path, text) in files {
+            other.files.insert(path, (*text).to_owned());
+        }
+        reads.unchanged_in(&other).unwrap()
+    };
+    assert!(unchanged(&[]) && unchanged(&[("lib/w", "other"), ("blog/x", "new")]));
+    for changed in ["shop/a.yaml", "shop/x/b.yaml", "shop/new", "lib/v", "extra", "none"] {
+        assert!(!unchanged(&[(changed, "other")]), "{changed}");
+    }
+    let mut gone = base();
+    gone.files.remove("lib/v");
+    assert!(!reads.unchanged_in(&gone).unwrap());
+    assert!(!Recorder::new(&tree).into_reads().unchanged_in(&tree).unwrap(), "nothing read proves nothing");
+}
