@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gitops_core::{AppId, Assessment, Digest, Memo, Reach, ResourceId, Token};
-use gitops_diff::{Difference, FieldPath, FieldSet, Fingerprint};
+use gitops_diff::{Difference, FieldSet, Fingerprint};
 use serde_json::Value;
 
 use crate::membership::{Key, apply_entry, manager, set_id};
@@ -67,8 +67,6 @@ pub(crate) enum News {
 struct State {
     seen: HashMap<ResourceId, Seen>,
     applied: HashMap<ResourceId, Applied>,
-    /// Fields that are left to others, by the rules that the object was compared under last.
-    ignored: HashMap<ResourceId, Vec<FieldPath>>,
     apps: HashMap<AppId, Known>,
     /// The application of a set id.
     sets: HashMap<String, AppId>,
@@ -130,21 +128,6 @@ impl Cache {
         self.state().applied.insert(id.clone(), applied);
     }
 
-    /// Remembers which fields of an object are left to others.
-    pub(crate) fn ignore(&self, id: &ResourceId, paths: Vec<FieldPath>) {
-        let state = &mut *self.state();
-        if paths.is_empty() {
-            state.ignored.remove(id);
-        } else {
-            state.ignored.insert(id.clone(), paths);
-        }
-    }
-
-    /// Which fields of an object are left to others.
-    pub(crate) fn ignored(&self, id: &ResourceId) -> Vec<FieldPath> {
-        self.state().ignored.get(id).cloned().unwrap_or_default()
-    }
-
     /// What is remembered of the last apply of this incarnation, with what its fields are `now`.
     pub(crate) fn memo(&self, id: &ResourceId, incarnation: &str, now: Fingerprint) -> Option<Arc<Memo>> {
         let state = self.state();
@@ -162,7 +145,6 @@ impl Cache {
         let state = &mut *self.state();
         state.seen.remove(id);
         state.applied.remove(id);
-        state.ignored.remove(id);
     }
 
     /// Takes note of an application's record.

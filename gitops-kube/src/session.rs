@@ -94,18 +94,18 @@ impl KubeSession {
         key: &Key,
     ) -> Result<Answer, Fault> {
         let (shared, id) = (&self.shared, &step.id);
-        let ignored = shared.view.cache.ignored(id);
+        let left = &desired.left;
         let mut attempts = 5;
         loop {
-            let body = if step.action == Action::Update && !ignored.is_empty() {
-                self.keeping(cx, served, step, desired, key, &ignored).await?
+            let body = if step.action == Action::Update && !left.is_empty() {
+                self.keeping(cx, served, step, desired, key).await?
             } else {
                 apply_body(desired, &self.app, &shared.records.namespace, key, &step.expect)
             };
             attempts -= 1;
             match apply(cx, &shared.rest, served, id, &self.app, &body).await {
                 // A controller wrote to the object between our read and our write: not what the step is about.
-                Err(fault) if fault.class == Class::Precondition && !ignored.is_empty() && attempts > 0 => {}
+                Err(fault) if fault.class == Class::Precondition && !left.is_empty() && attempts > 0 => {}
                 other => return other,
             }
         }
@@ -120,7 +120,6 @@ impl KubeSession {
         step: &Step,
         desired: &Placed,
         key: &Key,
-        ignored: &[FieldPath],
     ) -> Result<Value, Fault> {
         let (id, changed) =
             (&step.id, || Fault::new(Class::Precondition, "it is not the object that was seen"));
@@ -133,15 +132,16 @@ impl KubeSession {
         let Some(object) = live.object.as_deref().filter(|_| expected) else {
             return Err(changed().at(format!("{id:#}")));
         };
+        let left = &desired.left;
         let owned = apply_entry(object, &manager(&self.app))
             .and_then(|entry| FieldSet::from_fields_v1(entry.fields).ok())
             .unwrap_or_default();
         let ours = |path: &&FieldPath| owned.touches(path) && path.get(object).is_some();
         // Exactly this state: what is sent of it must not undo what somebody writes meanwhile.
         let exactly = Expect::Exactly(live.token.clone());
-        let expect = if ignored.iter().any(|path| ours(&path)) { &exactly } else { &step.expect };
+        let expect = if left.iter().any(|path| ours(&path)) { &exactly } else { &step.expect };
         let mut body = apply_body(desired, &self.app, &self.shared.records.namespace, key, expect);
-        for path in ignored.iter().filter(ours) {
+        for path in left.iter().filter(ours) {
             if let Some(value) = path.get(object) {
                 path.set(&mut body, value.clone());
             }

@@ -255,12 +255,9 @@ impl Target for KubeTarget {
     fn compare(&self, desired: &Placed, live: &Live, rules: &IgnoreRules) -> Comparison {
         let (shared, object) = (&self.shared, live.object.as_deref());
         let comparison = compare(desired, live, rules, &shared.context(object));
-        // Two things are remembered that change no answer: which fields an update has to leave as they are, and, after
-        // a restart, that the object is as it was applied, so that events that change nothing cost no request.
-        let cache = &shared.view.cache;
-        let ignored: Vec<_> = rules.paths(&desired.id).cloned().collect();
-        let is_whole = ignored.is_empty();
-        cache.ignore(&desired.id, ignored);
+        // After a restart it is remembered that the object is as it was applied, so that events that change nothing cost
+        // no request. That changes no answer.
+        let is_whole = rules.paths(&desired.id).next().is_none();
         if live.owner == Owner::This
             && live.memo.is_none()
             && is_whole
@@ -273,7 +270,7 @@ impl Target for KubeTarget {
                 fingerprint: fingerprint(object, &app),
                 overruled,
             };
-            cache.applied(&desired.id, applied);
+            shared.view.cache.applied(&desired.id, applied);
         }
         comparison
     }

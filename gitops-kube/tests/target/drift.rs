@@ -245,7 +245,9 @@ async fn ignored_fields_are_left_alone() {
     let live = cluster.look(&name, &next.id).await.unwrap();
     assert!(matches!(cluster.target.compare(&next, &live, &rules), Comparison::Differs(_)));
     let stripped = rules.strip(&next.id, &next.manifest.object).unwrap();
-    let stripped = std::sync::Arc::new((*next).clone().with_object(stripped));
+    // As the planner does it.
+    let left = rules.paths(&next.id).cloned().collect();
+    let stripped = std::sync::Arc::new((*next).clone().with_object(stripped).with_left(left));
     let done = cluster.update(&name, &stripped, &live).await.unwrap();
     let object = done.live.unwrap().object.unwrap();
     assert_eq!(object["spec"]["replicas"], 2, "{object}");
