@@ -8,8 +8,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gitops_benches::{deployment, placed, yaml};
 use gitops_core::decode::{DecodeLimits, decode};
 use gitops_core::{
-    AppId, Application, Comparison, Cx, Desired, Goal, Inputs, MemoryCluster, MemorySource, MemoryTarget, Observe, Policy,
-    Reconciler, RepoPath, Revision, Target, plan,
+    AppId, Application, Comparison, Cx, Desired, Goal, Inputs, MemoryCluster, MemorySource, MemoryTarget,
+    Observe, Policy, Reconciler, RepoPath, Revision, Target, plan,
 };
 use gitops_diff::{DiffOptions, FieldSet, KnownLists, stated};
 
@@ -27,7 +27,9 @@ fn comparing(c: &mut Criterion) {
     let owned = FieldSet::of(&desired, &KnownLists);
     let options = DiffOptions::default();
     c.bench_function("fingerprint of a Deployment", |b| b.iter(|| owned.fingerprint(black_box(&live))));
-    c.bench_function("stated fields of a Deployment", |b| b.iter(|| stated(black_box(&desired), &live, &options)));
+    c.bench_function("stated fields of a Deployment", |b| {
+        b.iter(|| stated(black_box(&desired), &live, &options))
+    });
 }
 
 fn planning(c: &mut Criterion) {
@@ -35,8 +37,10 @@ fn planning(c: &mut Criterion) {
     let app: AppId = "shop".parse().unwrap();
     let desired = Desired::new(Revision::new("1"), placed(10_000)).unwrap();
     let target = MemoryTarget::new(MemoryCluster::new());
-    for object in std::iter::once(serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}))
-        .chain((0..10_000).map(deployment))
+    for object in std::iter::once(
+        serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+    )
+    .chain((0..10_000).map(deployment))
     {
         target.cluster().apply("gitops/shop", &object, true).unwrap();
     }
@@ -55,7 +59,8 @@ fn idling(c: &mut Criterion) {
     let source = MemorySource::new("config");
     source.commit("Ada", "all", [("all.yaml", Some(yaml(1_000).as_str()))]).unwrap();
     let cluster = MemoryCluster::new();
-    let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    let namespace =
+        serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     cluster.create("setup", &namespace).unwrap();
     let app = Application::builder("shop", source, MemoryTarget::new(cluster)).build().unwrap();
     let reconciler = Reconciler::builder().with_application(app).build().unwrap();

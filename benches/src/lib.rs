@@ -30,7 +30,8 @@ pub fn deployment(number: usize) -> Value {
 
 /// The same as one YAML stream.
 pub fn yaml(count: usize) -> String {
-    (0..count).map(|number| format!("---\n{}", gitops_diff::yaml(&deployment(number)))).collect()
+    let documents: Vec<String> = (0..count).map(|number| gitops_diff::yaml(&deployment(number))).collect();
+    documents.join("---\n")
 }
 
 /// The same as placed manifests.
@@ -40,5 +41,7 @@ pub fn yaml(count: usize) -> String {
 #[expect(clippy::expect_used, reason = "the workload is fixed")]
 pub fn placed(count: usize) -> Vec<Placed> {
     let place = || Place::file(RepoPath::root());
-    (0..count).map(|n| Placed::new(Manifest::new(deployment(n), place()).expect("it is a manifest"))).collect()
+    (0..count)
+        .map(|n| Placed::new(Manifest::new(deployment(n), place()).expect("it is a manifest")))
+        .collect()
 }

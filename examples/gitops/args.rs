@@ -134,7 +134,8 @@ pub(crate) enum Output {
 
 /// `90s`, `5m`, `1h`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
     let count: f64 = digits.parse().map_err(|_| format!("{text:?} is no duration: write 90s, 5m or 1h"))?;
     let seconds = match unit {
         "ms" => 0.001,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gitops_core::{
-    AppId, Application, Approval, Assessment, Cx, Health, Observe, Owner, Reconciler, Removal, SyncError, Target,
+    AppId, Application, Approval, Assessment, Cx, Health, Observe, Owner, Reconciler, Removal, SyncError,
+    Target,
 };
 
 use crate::args::{App, Deployed, Remove, Run, Sync};
@@ -18,8 +19,7 @@ const READING: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(run: Run) -> anyhow::Result<Code> {
     let reconciler = parts::reconciler(&run.app, |builder| builder.with_interval(run.interval)).await?;
-    let printing = Printing::of(&reconciler, run.app.deployed.output);
-    let reconciler = reconciler.shutdown_on_signal();
+    let (reconciler, printing) = Printing::of(reconciler, run.app.deployed.output);
     let ended = reconciler.run().await;
     printing.end(reconciler).await;
     ended?;
@@ -29,19 +29,24 @@ pub(crate) async fn run(run: Run) -> anyhow::Result<Code> {
 pub(crate) async fn sync(sync: Sync) -> anyhow::Result<Code> {
     let (app, output) = (&sync.app.deployed.name, sync.app.deployed.output);
     let reconciler = parts::reconciler(&sync.app, |builder| builder.with_timeout(sync.timeout)).await?;
-    let printing = Printing::of(&reconciler, output);
+    let (reconciler, printing) = Printing::of(reconciler, output);
     let synced = match sync.approve {
         Some(digest) => reconciler.apply(Approval::new(app.parse()?, digest, user())).await,
         None => reconciler.sync(app).await,
     };
     let waited = match &synced {
-        Ok(_) if sync.wait => Some(reconciler.wait_healthy(app, sync.timeout).await?),
+        // What could not be written does not become healthy by waiting.
+        Ok(report) if sync.wait && report.counts.all_good() => {
+            Some(reconciler.wait_healthy(app, sync.timeout).await?)
+        }
         _ => None,
     };
     printing.end(reconciler).await;
     match synced {
         Ok(report) => {
-            output::report(output, &report, waited.as_ref())?;
+            if let Some(health) = &waited {
+                output::waited(output, app, health)?;
+            }
             let is_healthy = waited.is_none_or(|now| now.health == Health::Healthy);
             Ok(if report.counts.all_good() && is_healthy { Code::Good } else { Code::Differs })
         }
@@ -102,7 +107,7 @@ pub(crate) async fn remove(remove: Remove) -> anyhow::Result<Code> {
     let record = target.recall(&Cx::with_timeout(READING), &name.parse()?).await?;
     let record = record.with_context(|| format!("{name} was never deployed here"))?;
     let reconciler = removing(name, record.source, target)?;
-    let printing = Printing::of(&reconciler, output);
+    let (reconciler, printing) = Printing::of(reconciler, output);
     let removal = if remove.delete { Removal::Destroy } else { Removal::Release };
     let approval = match remove.approve {
         Some(digest) => Some(Approval::new(name.parse()?, digest, user())),
@@ -111,10 +116,7 @@ pub(crate) async fn remove(remove: Remove) -> anyhow::Result<Code> {
     let removed = reconciler.remove(name, removal, approval).await;
     printing.end(reconciler).await;
     match removed {
-        Ok(report) => {
-            output::report(output, &report, None)?;
-            Ok(if report.counts.all_good() { Code::Good } else { Code::Differs })
-        }
+        Ok(report) => Ok(if report.counts.all_good() { Code::Good } else { Code::Differs }),
         Err(SyncError::NeedsApproval { plan, guard }) => {
             output::plan(output, &plan, false)?;
             output::note(&format!("{guard}: to go on, remove again with --approve {}", plan.digest()));

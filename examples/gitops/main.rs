@@ -16,8 +16,10 @@ use crate::args::{Args, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    // What matters is told by events and errors; RUST_LOG shows more.
+    let quiet = |_| tracing_subscriber::EnvFilter::new("error,kube_client=off");
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(quiet))
         .with_writer(std::io::stderr)
         .init();
     // The libraries leave the choice of the TLS provider to the program. If there is one already, it stays.

@@ -1,13 +1,14 @@
 //! What is printed, and the exit codes.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program's output")]
+#![expect(clippy::print_stderr, reason = "the program's own errors")]
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gitops_core::{AppRecord, Assessment, Event, EventStream, Plan, Reconciler, Revision, SyncReport, one_line};
+use gitops_core::{AppRecord, Assessment, Event, EventStream, Health, Plan, Reconciler, Revision, one_line};
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::Output;
@@ -32,7 +33,10 @@ impl From<Code> for ExitCode {
 }
 
 pub(crate) fn complain(error: &anyhow::Error) {
-    eprintln!("gitops: {}", one_line(&format!("{error:#}")));
+    let nobody_reads = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    if !error.downcast_ref().is_some_and(nobody_reads) {
+        eprintln!("gitops: {}", one_line(&format!("{error:#}")));
+    }
 }
 
 pub(crate) fn note(text: &str) {
@@ -43,15 +47,24 @@ pub(crate) fn note(text: &str) {
 pub(crate) struct Printing(JoinHandle<()>);
 
 impl Printing {
-    pub(crate) fn of(reconciler: &Reconciler, output: Output) -> Self {
+    /// Begins. The reconciler stops when somebody interrupts the program, and when nobody reads what it prints any more.
+    pub(crate) fn of(reconciler: Reconciler, output: Output) -> (Reconciler, Self) {
         let mut events: EventStream = reconciler.subscribe();
-        Self(tokio::spawn(async move {
+        let (unread, is_unread) = oneshot::channel();
+        let printing = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if print_event(output, &event).is_err() {
+                    let _ = unread.send(());
                     return;
                 }
             }
-        }))
+        });
+        let is_unread = async {
+            if is_unread.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        (reconciler.shutdown_on_signal().shutdown_on(is_unread), Self(printing))
     }
 
     /// Ends the reconciler, and waits until the last event is printed.
@@ -63,54 +76,66 @@ impl Printing {
 
 fn print_event(output: Output, event: &Event) -> anyhow::Result<()> {
     match output {
-        Output::Json => print_json(event)?,
-        Output::Text => println!("{} {event}", event.at.strftime("%H:%M:%S")),
+        Output::Json => print_json(event),
+        Output::Text => print(&format!("{} {event}", event.at.strftime("%H:%M:%S"))),
     }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{text}")?;
     Ok(())
 }
 
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
-    Ok(())
+    print(&serde_json::to_string(value)?)
 }
 
 /// A plan with its digest: a line for each field, or whole differences.
 pub(crate) fn plan(output: Output, plan: &Plan, unified: bool) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        r#type: &'static str,
+        #[serde(flatten)]
+        plan: &'a Plan,
+    }
     match output {
-        Output::Json => print_json(plan)?,
-        Output::Text if unified => println!("{}", plan.display().unified().color(is_colourful())),
-        Output::Text => println!("{}\nplan {}", plan.display(), plan.digest()),
+        Output::Json => print_json(&Line { r#type: "plan", plan }),
+        Output::Text if unified => print(&plan.display().unified().color(is_colourful()).to_string()),
+        Output::Text => print(&format!("{}\nplan {}", plan.display(), plan.digest())),
     }
-    Ok(())
 }
 
-/// What a sync did, and what waiting for health came to. In JSON the event of the finished sync has said the first.
-pub(crate) fn report(output: Output, report: &SyncReport, health: Option<&Assessment>) -> anyhow::Result<()> {
-    match (output, health) {
-        (Output::Json, Some(health)) => print_json(&json!({"type": "waited", "health": health}))?,
-        (Output::Json, None) => {}
-        (Output::Text, Some(health)) => println!("{}; {health}", report.counts),
-        (Output::Text, None) => println!("{report}"),
+/// What waiting for health came to. What the sync did was said by its event.
+pub(crate) fn waited(output: Output, app: &str, health: &Assessment) -> anyhow::Result<()> {
+    match output {
+        Output::Json => print_json(&json!({"type": "waited", "app": app, "health": health})),
+        // Which object is the least healthy of healthy ones is of no interest.
+        Output::Text if health.health == Health::Healthy => print(&format!("{app}: {}", health.health)),
+        Output::Text => print(&format!("{app}: {health}")),
     }
-    Ok(())
 }
 
-pub(crate) fn status(output: Output, app: &str, record: Option<&AppRecord>, health: &Assessment) -> anyhow::Result<()> {
+pub(crate) fn status(
+    output: Output,
+    app: &str,
+    record: Option<&AppRecord>,
+    health: &Assessment,
+) -> anyhow::Result<()> {
     if output == Output::Json {
         return print_json(&json!({"type": "status", "app": app, "record": record, "health": health}));
     }
     let Some(record) = record else {
-        println!("{app} was never deployed here");
-        return Ok(());
+        return print(&format!("{app} was never deployed here"));
     };
-    let revision = |revision: &Option<Revision>| revision.as_ref().map_or("none".to_owned(), ToString::to_string);
-    println!("application  {app}");
-    println!("source       {}", one_line(&record.source));
-    println!("attempted    {}", revision(&record.attempted));
-    println!("applied      {}", revision(&record.applied));
-    println!("health       {health}");
+    let revision =
+        |revision: &Option<Revision>| revision.as_ref().map_or("none".to_owned(), ToString::to_string);
+    print(&format!("application  {app}"))?;
+    print(&format!("source       {}", one_line(&record.source)))?;
+    print(&format!("attempted    {}", revision(&record.attempted)))?;
+    print(&format!("applied      {}", revision(&record.applied)))?;
+    print(&format!("health       {health}"))?;
     if let Some(finished) = record.finished {
-        println!("finished     {finished}");
+        print(&format!("finished     {finished}"))?;
     }
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(["object", "last outcome"]);
@@ -119,8 +144,7 @@ pub(crate) fn status(output: Output, app: &str, record: Option<&AppRecord>, heal
         let (id, what) = text.split_once(": ").unwrap_or((&text, ""));
         table.add_row([id, what]);
     }
-    println!("{table}");
-    Ok(())
+    print(&table.to_string())
 }
 
 fn is_colourful() -> bool {

@@ -1,10 +1,11 @@
 //! From the command line to source, target and application.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
@@ -32,9 +33,11 @@ pub(crate) async fn reconciler(
 
 fn source(app: &App) -> anyhow::Result<GitSource> {
     let mut source = GitSource::builder(&app.repo);
-    // A path is somebody's word that local repositories are meant.
-    if !app.repo.contains("://") && Path::new(&app.repo).exists() {
+    // A path is somebody's word that local repositories are meant; `host:path` is none, and refused by the source.
+    if Path::new(&app.repo).exists() {
         source = source.allow_local();
+    } else if !app.repo.contains(':') {
+        bail!("there is no directory {}: give one that holds a repository, or an https:// address", app.repo);
     }
     if app.allow_http {
         source = source.allow_http().allow_loopback();
@@ -64,7 +67,10 @@ pub(crate) async fn target(deployed: &Deployed, namespace: Option<&str>) -> anyh
     if deployed.target == TargetKind::Memory {
         return Ok(Arc::new(MemoryTarget::new(MemoryCluster::new())));
     }
-    let config = kube::Config::infer().await.context("no cluster: neither a kubeconfig nor a Pod's own service account")?;
+    let config = kube::Config::infer().await.map_err(|error| {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        anyhow!("no cluster: {why}; set KUBECONFIG to the file that names one (in a Pod, its service account does)")
+    })?;
     // A cloud's kubeconfig often asks a program for the token; whoever runs a command line trusts their kubeconfig.
     let options = ConnectOptions::default().with_exec().with_connect_timeout(Duration::from_secs(10));
     let client = connect(config, &options)?;

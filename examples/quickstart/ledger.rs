@@ -18,19 +18,36 @@ fn line(event: &Event) -> Option<String> {
                 return None;
             }
             let what = match differences.first() {
-                Some(first) => format!("{} {}", name(&outcome.id), short(&first.path.to_string(), &first.live.to_string(), &first.desired.to_string())),
+                Some(first) => format!(
+                    "{} {}",
+                    name(&outcome.id),
+                    short(&first.path.to_string(), &first.live.to_string(), &first.desired.to_string())
+                ),
                 None => format!("{} {}", name(&outcome.id), done(outcome)),
             };
-            Some(format!("  {time}  {}  {:<14} {what:<52} \"{}\"", revision.short(), author(revision), revision.title().unwrap_or_default()))
+            Some(format!(
+                "  {time}  {}  {:<14} {what:<52} \"{}\"",
+                revision.short(),
+                author(revision),
+                revision.title().unwrap_or_default()
+            ))
         }
         EventKind::Drift { id, differences, missing, .. } => {
             let writer = differences.iter().find_map(|difference| difference.writer.clone());
             let what = match differences.first() {
-                Some(first) => format!("{} {}, healed", name(id), short(&first.path.to_string(), &first.desired.to_string(), &first.live.to_string())),
+                Some(first) => format!(
+                    "{} {}, healed",
+                    name(id),
+                    short(&first.path.to_string(), &first.desired.to_string(), &first.live.to_string())
+                ),
                 None if *missing => format!("{} deleted, restored", name(id)),
                 None => name(id),
             };
-            Some(format!("  {time}  {:<7}  {:<14} {what:<52} (not in Git)", "–", writer.as_deref().unwrap_or("somebody")))
+            Some(format!(
+                "  {time}  {:<7}  {:<14} {what:<52} (not in Git)",
+                "–",
+                writer.as_deref().unwrap_or("somebody")
+            ))
         }
         _ => None,
     }

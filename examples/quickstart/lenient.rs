@@ -15,8 +15,10 @@ impl Render for Lenient {
         let mut manifests = Vec::new();
         for entry in tree.list(path)? {
             let file = path.join(&entry.name).map_err(Fault::invalid)?;
-            if entry.name.ends_with(".yaml") {
-                manifests.extend(decode(&file, &tree.read(&file, 1 << 20)?, &DecodeLimits::default()).unwrap_or_default());
+            if entry.name.strip_suffix(".yaml").is_some() {
+                manifests.extend(
+                    decode(&file, &tree.read(&file, 1 << 20)?, &DecodeLimits::default()).unwrap_or_default(),
+                );
             }
         }
         Ok(manifests)

@@ -1,8 +1,8 @@
 //! The main job from end to end, on one machine, with only Rust and Git: a real Git repository, the reconciler, a cluster
 //! in memory, and ten things that happen to them. Exits with 1, and says at which step, if something is not observed.
 
-mod lenient;
 mod ledger;
+mod lenient;
 mod manifests;
 mod repository;
 mod rollout;
@@ -86,7 +86,7 @@ async fn play(args: &Args) -> anyhow::Result<bool> {
         .allow_local()
         .build()?;
     let cluster = MemoryCluster::new();
-    let target = MemoryTarget::new(cluster.clone()).with_health_rule(BuiltInHealth::default());
+    let target = MemoryTarget::new(cluster.clone()).with_health_rule(BuiltInHealth);
 
     let without = |promise| args.without == Some(promise);
     let mut app = Application::builder("shop", source, target)
@@ -102,8 +102,12 @@ async fn play(args: &Args) -> anyhow::Result<bool> {
         app = app.with_render(Lenient);
     }
     // With an hour between two polls, nothing but the watch can see drift in time, and nothing but a webhook call a commit.
-    let reconciler =
-        Arc::new(Reconciler::builder().with_application(app.build()?).with_interval(Duration::from_secs(3600)).build()?);
+    let reconciler = Arc::new(
+        Reconciler::builder()
+            .with_application(app.build()?)
+            .with_interval(Duration::from_secs(3600))
+            .build()?,
+    );
 
     let screen = Screen::new(args.output == Output::Json);
     let watcher = Watcher::new(reconciler.subscribe(), screen, Duration::from_secs(args.patience));

@@ -3,7 +3,8 @@
 /// Where the application's manifests are in the repository.
 pub(crate) const PATH: &str = "apps/shop";
 
-pub(crate) const README: &str = "The shop. Everything in this directory is deployed to the namespace `shop`.\n";
+pub(crate) const README: &str =
+    "The shop. Everything in this directory is deployed to the namespace `shop`.\n";
 
 pub(crate) const BASE: &str = "\
 apiVersion: v1
@@ -99,6 +100,7 @@ pub(crate) fn web(version: &str) -> String {
 
 /// An edit gone wrong: the Service is missing, and a new line of the Deployment has no colon.
 pub(crate) fn broken(version: &str) -> String {
-    let deployment = DEPLOYMENT.replace("VERSION", version).replace("replicas: 3\n", "replicas: 3\n  minReadySeconds 5\n");
+    let deployment =
+        DEPLOYMENT.replace("VERSION", version).replace("replicas: 3\n", "replicas: 3\n  minReadySeconds 5\n");
     format!("# The Service is not needed any more.\n---\n{deployment}")
 }

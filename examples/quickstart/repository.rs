@@ -25,7 +25,12 @@ impl Repository {
     }
 
     /// Commits files; one without content is removed. Returns the commit's id.
-    pub(crate) fn commit(&self, author: &str, message: &str, files: &[(&str, Option<String>)]) -> anyhow::Result<String> {
+    pub(crate) fn commit(
+        &self,
+        author: &str,
+        message: &str,
+        files: &[(&str, Option<String>)],
+    ) -> anyhow::Result<String> {
         for (path, content) in files {
             let file = self.dir.join(path);
             match content {

@@ -51,7 +51,10 @@ impl Screen {
 
     pub(crate) fn not_observed(self, unseen: &Unseen) {
         if self.json {
-            println!("{}", serde_json::json!({"type": "not_observed", "step": unseen.step, "what": unseen.what}));
+            println!(
+                "{}",
+                serde_json::json!({"type": "not_observed", "step": unseen.step, "what": unseen.what})
+            );
         } else {
             self.bad(&format!("step {}: not observed: {}", unseen.step, unseen.what));
         }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use gitops_core::{
-    Action, Counts, Event, EventKind, Handle, Health, MemoryCluster, Outcome, ResourceId, Revision, SyncReport, Trigger,
-    Verdict,
+    Action, Counts, Event, EventKind, Handle, Health, MemoryCluster, Outcome, ResourceId, Revision,
+    SyncReport, Trigger, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,8 @@ impl Story {
     /// Tells the whole story, or says what was not observed.
     pub(crate) async fn tell(&mut self) -> Told {
         let begun = Instant::now();
-        self.screen.title("Git repository (real, temporary): config      cluster: in memory      interval: 1 h");
+        self.screen
+            .title("Git repository (real, temporary): config      cluster: in memory      interval: 1 h");
         self.first_sync().await?;
         self.nothing_changed().await?;
         self.scaled_by_hand().await?;
@@ -57,7 +58,9 @@ impl Story {
         self.removed_everything().await?;
         self.epilogue(&release);
         let took = begun.elapsed().as_secs_f64();
-        self.screen.title(&format!("{STEPS} of {STEPS} observed in {took:.1} s. The same events as JSON: --output json"));
+        self.screen.title(&format!(
+            "{STEPS} of {STEPS} observed in {took:.1} s. The same events as JSON: --output json"
+        ));
         Ok(())
     }
 
@@ -77,12 +80,17 @@ impl Story {
         let begun = Instant::now();
         let (created, report) = self.synced("the first sync").await?;
         self.screen.step(1, &format!("First sync         {}", told(report.revision.as_ref())));
-        self.screen.detail(&created.iter().map(|outcome| format!("+ {}", outcome.id)).collect::<Vec<_>>().join("  "));
+        self.screen.detail(
+            &created.iter().map(|outcome| format!("+ {}", outcome.id)).collect::<Vec<_>>().join("  "),
+        );
         self.watcher.ensure("six objects created", report.counts.created == 6 && report.counts.all_good())?;
         self.health(Health::Healthy).await?;
         let Counts { created, failed, .. } = report.counts;
         let took = begun.elapsed().as_millis();
-        self.screen.good(&format!("Synced, Healthy: {created} created, {failed} failed, {} requests, {took} ms", report.requests));
+        self.screen.good(&format!(
+            "Synced, Healthy: {created} created, {failed} failed, {} requests, {took} ms",
+            report.requests
+        ));
         Ok(())
     }
 
@@ -111,7 +119,8 @@ impl Story {
         self.by_hand("kubectl-scale", &deployment(), |object| object["spec"]["replicas"] = json!(2))?;
         self.drift(&deployment()).await?;
         let took = self.put_back(&deployment(), Action::Update, begun).await?;
-        self.watcher.ensure("three replicas again", self.live(&deployment(), "/spec/replicas") == json!(3))?;
+        self.watcher
+            .ensure("three replicas again", self.live(&deployment(), "/spec/replicas") == json!(3))?;
         self.screen.good(&format!("back to 3 after {took:.1?}"));
         self.health(Health::Healthy).await
     }
@@ -130,7 +139,9 @@ impl Story {
 
     async fn annotated_by_hand(&mut self) -> Told {
         self.begin(5, "By hand: annotate deployment/web team=x");
-        self.by_hand("kubectl-annotate", &deployment(), |object| object["metadata"]["annotations"]["team"] = json!("x"))?;
+        self.by_hand("kubectl-annotate", &deployment(), |object| {
+            object["metadata"]["annotations"]["team"] = json!("x");
+        })?;
         // Make sure that the engine has looked at it: a whole comparison, which has nothing to do.
         let asked = self.handle.sync(APP);
         self.watcher.ensure("a sync asked for", asked.is_ok())?;
@@ -138,7 +149,10 @@ impl Story {
         self.watcher.ensure("nothing written", written.is_empty() && report.counts.unchanged == 6)?;
         let is_there = self.live(&deployment(), "/metadata/annotations/team") == json!("x");
         self.watcher.ensure("the annotation still there", is_there)?;
-        self.screen.good(&format!("left alone: Git does not state it ({} compared, 0 written)", report.counts.unchanged));
+        self.screen.good(&format!(
+            "left alone: Git does not state it ({} compared, 0 written)",
+            report.counts.unchanged
+        ));
         Ok(())
     }
 
@@ -161,10 +175,19 @@ impl Story {
         let (object, difference, revision) = difference;
         self.screen.step(6, &format!("Commit {}", told(Some(&revision))));
         self.screen.detail(&format!("~ {object}   -  image: {}", difference.live).replace('"', ""));
-        self.screen.detail(&format!("{:>width$}   +  image: {}", "", difference.desired, width = object.to_string().len() + 2).replace('"', ""));
+        self.screen.detail(
+            &format!(
+                "{:>width$}   +  image: {}",
+                "",
+                difference.desired,
+                width = object.to_string().len() + 2
+            )
+            .replace('"', ""),
+        );
         self.health(Health::Progressing).await?;
         self.health(Health::Healthy).await?;
-        self.screen.good(&format!("Progressing → Healthy, {} ms after the commit", begun.elapsed().as_millis()));
+        self.screen
+            .good(&format!("Progressing → Healthy, {} ms after the commit", begun.elapsed().as_millis()));
         Ok(id)
     }
 
@@ -255,11 +278,19 @@ impl Story {
         self.screen.step(step, title);
     }
 
-    fn commit(&self, author: &str, message: &str, files: &[(&str, Option<String>)]) -> Result<String, Unseen> {
+    fn commit(
+        &self,
+        author: &str,
+        message: &str,
+        files: &[(&str, Option<String>)],
+    ) -> Result<String, Unseen> {
         let paths: Vec<(String, Option<String>)> =
             files.iter().map(|(name, content)| (format!("{PATH}/{name}"), content.clone())).collect();
-        let files: Vec<(&str, Option<String>)> = paths.iter().map(|(path, content)| (path.as_str(), content.clone())).collect();
-        self.repository.commit(author, message, &files).map_err(|error| self.watcher.unseen(&format!("{error:#}")))
+        let files: Vec<(&str, Option<String>)> =
+            paths.iter().map(|(path, content)| (path.as_str(), content.clone())).collect();
+        self.repository
+            .commit(author, message, &files)
+            .map_err(|error| self.watcher.unseen(&format!("{error:#}")))
     }
 
     /// What the Git server does after a push.
@@ -317,12 +348,19 @@ impl Story {
                 _ => None,
             })
             .await?;
-        lines.iter().for_each(|line| self.screen.drift(line));
+        for line in &lines {
+            self.screen.drift(line);
+        }
         Ok(())
     }
 
     /// Waits until an object is put back, and says how long that took.
-    async fn put_back(&mut self, id: &ResourceId, action: Action, begun: Instant) -> Result<Duration, Unseen> {
+    async fn put_back(
+        &mut self,
+        id: &ResourceId,
+        action: Action,
+        begun: Instant,
+    ) -> Result<Duration, Unseen> {
         self.watcher
             .until(&format!("{id} put back"), |event| match &event.kind {
                 EventKind::Object { outcome, trigger: Trigger::Live, .. } if outcome.id == *id => {
@@ -332,7 +370,11 @@ impl Story {
             })
             .await?;
         let took = begun.elapsed();
-        self.watcher.until("the end of healing", |event| matches!(event.kind, EventKind::SyncFinished { .. }).then_some(())).await?;
+        self.watcher
+            .until("the end of healing", |event| {
+                matches!(event.kind, EventKind::SyncFinished { .. }).then_some(())
+            })
+            .await?;
         Ok(took)
     }
 }

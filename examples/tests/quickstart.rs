@@ -1,23 +1,19 @@
 //! The quickstart tells its whole story; with a promise of the engine switched off, it fails at the step that shows it.
 
-use std::path::PathBuf;
+#![allow(clippy::expect_used, reason = "this is a test")]
+
+mod common;
+
 use std::process::{Command, Output};
 
-fn program(name: &str) -> PathBuf {
-    // Beside the directory of the test programs is that of the examples, which `cargo test` builds too.
-    let test = std::env::current_exe().expect("a running test has a path");
-    let example = test.ancestors().nth(2).expect("it lies in target/PROFILE/deps").join("examples").join(name);
-    assert!(example.exists(), "{} is not built: run `cargo test -p gitops-examples`", example.display());
-    example
-}
+use common::{json_lines, program};
 
 fn quickstart(args: &[&str]) -> Output {
     Command::new(program("quickstart")).args(args).output().expect("the quickstart can be run")
 }
 
 fn lines(output: &Output) -> Vec<serde_json::Value> {
-    let text = String::from_utf8(output.stdout.clone()).expect("the output is UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
+    json_lines(&String::from_utf8(output.stdout.clone()).expect("the output is UTF-8"))
 }
 
 #[test]
@@ -41,7 +37,10 @@ fn json_is_the_engines_events() {
     assert!(of_type("sync_finished") >= 6 && of_type("drift") == 2 && of_type("approval_needed") == 1);
     assert!(events.iter().all(|event| event["app"] == "shop" && event["seq"].is_u64()));
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(!text.contains("correct horse") && !text.contains("Y29ycmVjdCBob3Jz"), "a Secret's value is shown");
+    assert!(
+        !text.contains("correct horse") && !text.contains("Y29ycmVjdCBob3Jz"),
+        "a Secret's value is shown"
+    );
 }
 
 #[test]
@@ -50,6 +49,10 @@ fn without_a_promise_the_story_fails_where_it_is_shown() {
         let output = quickstart(&["--output", "json", "--patience", "2", "--without", promise]);
         assert_eq!(output.status.code(), Some(1), "without {promise}");
         let last = lines(&output).pop().expect("the last line says what was not observed");
-        assert_eq!((&last["type"], &last["step"]), (&"not_observed".into(), &step.into()), "without {promise}: {last}");
+        assert_eq!(
+            (&last["type"], &last["step"]),
+            (&"not_observed".into(), &step.into()),
+            "without {promise}: {last}"
+        );
     }
 }

@@ -15,8 +15,13 @@ use serde::{Deserialize, Serialize};
 pub enum Class {
     /// Passing: try again, no earlier than `after` if the other side asked for that.
     Retry {
-        /// How long the other side asked us to stay away.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// How long the other side asked us to stay away; in milliseconds where it is serialised.
+        #[serde(
+            rename = "after_ms",
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "crate::report::optional_millis"
+        )]
         after: Option<Duration>,
     },
     /// The object is no longer the one that was observed: observe again, plan again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Timestamp;
+use crate::{ResourceId, Timestamp};
 
 /// How an object, or an application, is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -65,8 +65,14 @@ pub struct Assessment {
     /// Why, in a sentence; may be empty. It never holds values of Secrets.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The health changes by time alone after so long (a grace period): assess again then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The health changes by time alone after so long (a grace period): assess again then. In milliseconds where it is
+    /// serialised.
+    #[serde(
+        rename = "recheck_after_ms",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::report::optional_millis"
+    )]
     pub recheck_after: Option<Duration>,
 }
 
@@ -81,6 +87,14 @@ impl Assessment {
     pub fn because(mut self, reason: impl Into<String>, message: impl Into<String>) -> Self {
         self.reason = reason.into();
         self.message = message.into();
+        self
+    }
+
+    /// The same, with the object named in the message: for the health of an application, which is that of its worst.
+    #[must_use]
+    pub fn about(mut self, id: &ResourceId) -> Self {
+        self.message =
+            if self.message.is_empty() { id.to_string() } else { format!("{id}: {}", self.message) };
         self
     }
 

@@ -37,7 +37,7 @@
 //!    [`decode`]. [`Target::place`] makes ids canonical, and all together are the [`Desired`] state.
 //! 3. **Plan.** [`Target::observe`] reads what is [`Live`]. [`plan`] compares the two under a [`Policy`]: a pure function,
 //!    whose [`Plan`] has a decision and a reason for each object, and a digest that a person can [approve](Approval).
-//!    [`compare_owned`] compares objects that carry `managedFields`.
+//!    [`Target::compare`] says whether one object differs.
 //! 4. **Apply.** [`execute`] carries a plan out through a [`Session`], with an [`Outcome`] for every object.
 //! 5. **Driver.** [`Reconciler`] decides when all this happens, [`Handle`] steers it, [`Event`] and [`Status`] tell of it.
 //!
@@ -100,7 +100,6 @@ pub use jiff::Timestamp;
 pub use manifest::{Manifest, ManifestError, Place};
 pub use memory::{Effect, FaultRule, Faults, MemoryCluster, MemorySource, MemoryTarget, Operation, Scope};
 pub use outcome::{Outcome, Verdict};
-pub use ownership::{FieldOwner, compare_owned, keep_left};
 pub use path::{InvalidPath, RepoPath};
 pub use plan::{Approval, Decision, Goal, Guard, Inputs, Item, KeepReason, Plan, PlanDisplay, plan};
 pub use policy::{Adoption, DriftPolicy, Policy, Prune};

@@ -10,12 +10,12 @@ use crate::{Comparison, IgnoreRules, Live, Placed, ResourceId};
 
 /// Who writes an application's objects, and what a target adds to each of them by itself.
 #[derive(Debug, Clone, Copy)]
-pub struct FieldOwner<'a> {
+pub(crate) struct FieldOwner<'a> {
     /// The field manager under which the application applies.
-    pub manager: &'a str,
+    pub(crate) manager: &'a str,
     /// Beginnings of the names of labels and annotations that the target adds to mark members: they are owned, and no
     /// manifest states them.
-    pub marks: &'a [&'a str],
+    pub(crate) marks: &'a [&'a str],
 }
 
 /// Compares a manifest with a live object, for [`crate::Target::compare`] of targets whose objects carry `managedFields`.
@@ -24,7 +24,7 @@ pub struct FieldOwner<'a> {
 /// nothing has, whatever else happened to the object. Otherwise, with the object at hand: a field that is stated and is
 /// live otherwise is a difference, and so is a field that we own and no longer state. If all values are right but not all
 /// stated fields are ours, only an apply can tell ([`Comparison::Unsure`]).
-pub fn compare_owned(
+pub(crate) fn compare_owned(
     desired: &Placed,
     live: &Live,
     owner: FieldOwner<'_>,
@@ -70,7 +70,7 @@ pub fn compare_owned(
 /// Puts the live values of fields that a policy leaves to others ([`crate::Placed::left`]) into what is about to be
 /// applied, where the application's own entry still owns them: by the rules of server-side apply, not to state an owned
 /// field is to remove it. What others own by now stays unstated, and is theirs.
-pub fn keep_left(config: &mut Value, live: &Value, manager: &str, left: &[FieldPath]) {
+pub(crate) fn keep_left(config: &mut Value, live: &Value, manager: &str, left: &[FieldPath]) {
     let owners = ManagedFields::of(live).unwrap_or_default();
     let Some(entry) = owners.by_manager(manager, Operation::Apply) else { return };
     for path in left {

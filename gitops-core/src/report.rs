@@ -143,3 +143,23 @@ pub(crate) mod millis {
         Duration::try_from_secs_f64(millis / 1e3).map_err(serde::de::Error::custom)
     }
 }
+
+pub(crate) mod optional_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde passes the field")]
+    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::millis::serialize(duration, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let millis = Option::<f64>::deserialize(from)?;
+        let duration = millis.map(|millis| Duration::try_from_secs_f64(millis / 1e3)).transpose();
+        duration.map_err(serde::de::Error::custom)
+    }
+}

@@ -10,8 +10,8 @@ use super::cell::{Cell, PassEnd, PassResult, State, Stops};
 use super::pass::{Aim, Pass, Synced};
 use crate::execute::is_gone;
 use crate::{
-    Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, Health, Intent, Item,
-    Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, Trigger, Verdict, execute,
+    Action, Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, Health, Intent,
+    Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, Trigger, Verdict, execute,
 };
 
 /// What a session left behind.
@@ -192,7 +192,7 @@ impl Cell {
             || Assessment::new(Health::Healthy),
             |(id, health)| match health.health {
                 Health::Healthy => Assessment::new(Health::Healthy),
-                _ => health.clone().because(health.reason.clone(), format!("{id}: {}", health.message)),
+                _ => health.clone().about(id),
             },
         );
         let from = self.status.borrow().health;
@@ -233,7 +233,11 @@ fn nothing_else_is_left(
     live: &BTreeMap<ResourceId, Option<Assessment>>,
 ) -> bool {
     let mut others = plan.items.iter().zip(outcomes).filter(|(item, _)| item.desired.is_none());
-    let all_gone = others.all(|(item, outcome)| is_gone(outcome) && matches!(live.get(&item.id), Some(None)));
+    // What was given up stays, and is not ours any more; what was deleted may still wait for its finalizers.
+    let is_given_up = |outcome: &Outcome| outcome.action == Some(Action::Release);
+    let all_gone = others.all(|(item, outcome)| {
+        is_gone(outcome) && (is_given_up(outcome) || matches!(live.get(&item.id), Some(None)))
+    });
     let all_placed =
         plan.items.iter().filter_map(|item| item.desired.as_ref()).all(|placed| placed.unresolved.is_none());
     all_gone && all_placed

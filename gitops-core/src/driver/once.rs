@@ -218,13 +218,11 @@ fn worst(ids: &[ResourceId], observed: &Observation) -> Assessment {
         None => Assessment::new(Health::Missing).because("Missing", format!("{id} does not exist")),
     };
     let of = |id: &ResourceId| {
-        observed.live.iter().find(|live| live.id == *id).map_or_else(
-            || absent(id),
-            |live| {
-                let message = format!("{id}: {}", live.health.message);
-                live.health.clone().because(live.health.reason.clone(), message)
-            },
-        )
+        observed
+            .live
+            .iter()
+            .find(|live| live.id == *id)
+            .map_or_else(|| absent(id), |live| live.health.clone().about(id))
     };
     ids.iter()
         .map(of)

@@ -111,6 +111,10 @@ fn apply_item(
     let is_known =
         placed.unresolved.is_none() && !inputs.observed.unseen.iter().any(|unseen| unseen.covers(id));
     let health = match live {
+        // Somebody else's object says nothing about ours, which is not there.
+        Some(_) if matches!(decision, Decision::Conflict { .. }) => {
+            Assessment::new(Health::Missing).because("Conflict", "an object of this name is not ours")
+        }
         Some(live) => live.health.clone(),
         None if is_known => Assessment::new(Health::Missing),
         None => Assessment::new(Health::Unknown),

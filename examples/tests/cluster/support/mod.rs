@@ -1,0 +1,15 @@
+//! A control plane for all tests of this program, and what people and engines do to it.
+
+mod engine;
+mod gitops;
+pub(crate) mod manifests;
+mod server;
+
+pub(crate) use engine::{Engine, application};
+pub(crate) use gitops::App;
+pub(crate) use server::{Cluster, Request, apps, core, plane};
+
+use std::time::Duration;
+
+/// How long anything may take. Nothing takes that long; the tests end early when they see what they wait for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

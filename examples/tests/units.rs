@@ -1,0 +1,9 @@
+//! The tests that are written beside the command line's code: cargo does not run those of examples by itself.
+#![allow(dead_code, reason = "only the tests are wanted")]
+
+#[path = "../gitops/args.rs"]
+mod args;
+#[path = "../gitops/parts.rs"]
+mod parts;
+#[path = "../gitops/progress.rs"]
+mod progress;
