@@ -28,7 +28,7 @@ fn comparing(c: &mut Criterion) {
     let options = DiffOptions::default();
     c.bench_function("fingerprint of a Deployment", |b| b.iter(|| owned.fingerprint(black_box(&live))));
     c.bench_function("stated fields of a Deployment", |b| {
-        b.iter(|| stated(black_box(&desired), &live, &options))
+        b.iter(|| stated(black_box(&desired), &live, &options));
     });
 }
 
