@@ -18,10 +18,16 @@ struct Approved<'a> {
 }
 
 pub(super) fn digest(plan: &Plan) -> Digest {
-    let items: Vec<Approved<'_>> = plan.steps().map(approved).collect();
+    let items: Vec<Approved<'_>> = plan.steps().filter(|item| !is_unsure(item)).map(approved).collect();
     let revision = plan.revision.as_ref().map(|revision| &revision.id);
     let contents = serde_json::to_value((&plan.app, revision, items)).unwrap_or(Value::Null);
     Digest::of_value(&contents)
+}
+
+/// Whether nobody knows that anything differs: an update that only the target can judge. One process may remember what
+/// another cannot tell, and the digest must be the same in both.
+fn is_unsure(item: &Item) -> bool {
+    item.decision == Decision::Update && item.differences.is_empty()
 }
 
 fn approved(item: &Item) -> Approved<'_> {

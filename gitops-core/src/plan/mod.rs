@@ -159,8 +159,8 @@ impl Item {
 
 impl Plan {
     /// The digest over what would be done: the application, the revision, and for each object that would be changed its
-    /// id, the change, the incarnation and the fields. Objects that stay as they are, and versions that move without
-    /// changing any of this, do not count. Approval is given to this digest.
+    /// id, the change, the incarnation and the fields. Objects that stay as they are, those of which only the target can
+    /// tell, and versions that move without changing any of this, do not count. Approval is given to this digest.
     pub fn digest(&self) -> Digest {
         self.digest
     }

@@ -231,6 +231,12 @@ fn the_digest_stands_for_what_would_be_done() {
     assert_ne!(digest(vec![placed("a")], vec![mine("a"), again]), base, "another incarnation");
     assert_ne!(digest(vec![placed("a")], vec![mine("a"), mine("x"), mine("y")]), base, "another deletion");
     assert_ne!(digest(vec![placed("a"), placed("b")], vec![mine("a"), mine("x")]), base, "another creation");
+
+    let (app, policy) = ("shop".parse().unwrap(), pruning());
+    let (wanted, seen) = (desired(vec![placed("a")]), observed(vec![mine("a"), mine("x")]));
+    let inputs = Inputs { app: &app, goal: Goal::Sync(&wanted), observed: &seen, policy: &policy };
+    let forgetful = plan(inputs, &unsure);
+    assert_eq!((forgetful.steps().count(), forgetful.digest()), (2, base), "what only the target can tell");
 }
 
 #[test]
