@@ -1,6 +1,6 @@
 //! Repositories on this machine, served by Git's own `upload-pack`.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -13,8 +13,29 @@ use crate::stop::Stop;
 
 /// A conversation with `git upload-pack` over pipes.
 pub(crate) struct Local {
-    pub(crate) connection: Connection<ChildStdout, ChildStdin>,
+    pub(crate) connection: Connection<ChildStdout, Questions>,
     stderr: ChildStderr,
+}
+
+/// What we say to Git. It may end the conversation while we still speak (we named an id that it does not have): then the
+/// rest goes nowhere, because its last words wait to be read, and they say why. If it said nothing, reading ends too early,
+/// and that is an error as well.
+pub(crate) struct Questions(ChildStdin);
+
+impl Write for Questions {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.0.write(buf) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(buf.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
 }
 
 /// Starts `git upload-pack` for the repository at `path`, a bare one or one with a work tree.
@@ -59,7 +80,7 @@ pub(crate) fn connect(path: &Path, stop: &Stop) -> Result<Local, GitError> {
     };
     let connection = Connection::new(
         stdout,
-        stdin,
+        Questions(stdin),
         Protocol::V2,
         // Said to daemons only; a process has its path already.
         "",
