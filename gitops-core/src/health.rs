@@ -40,12 +40,6 @@ impl Health {
             Self::Unknown => 5,
         }
     }
-
-    /// The worse of two.
-    #[must_use]
-    pub fn worse(self, other: Self) -> Self {
-        if other.severity() > self.severity() { other } else { self }
-    }
 }
 
 impl fmt::Display for Health {

@@ -1,44 +1,20 @@
 //! Base64 (RFC 4648, with padding): what the `data` of a Secret is written in.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use ::base64::Engine as _;
+use ::base64::alphabet::STANDARD;
+use ::base64::engine::general_purpose::{GeneralPurpose, PAD};
+
+/// As Go reads it: what is left over in the last digit counts for nothing.
+const ENGINE: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group =
-            chunk.iter().enumerate().fold(0_u32, |group, (i, b)| group | u32::from(*b) << (16 - 8 * i));
-        for i in 0..4 {
-            let digit = usize::try_from(group >> (18 - 6 * i) & 63).unwrap_or_default();
-            text.push(if i > chunk.len() {
-                '='
-            } else {
-                ALPHABET.get(digit).map_or('=', |b| char::from(*b))
-            });
-        }
-    }
-    text
+    ENGINE.encode(bytes)
 }
 
 /// The bytes, or `None` for what is no base64. Line breaks are skipped, as Kubernetes skips them.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
-    if !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take_while(|b| **b == b'=').count();
-    let digits = text.get(..text.len() - padding)?;
-    if padding > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for chunk in digits.chunks(4) {
-        let mut group = 0_u32;
-        for (i, b) in chunk.iter().enumerate() {
-            group |= u32::try_from(ALPHABET.iter().position(|a| a == b)?).ok()? << (18 - 6 * i);
-        }
-        bytes.extend(group.to_be_bytes().get(1..chunk.len())?);
-    }
-    Some(bytes)
+    ENGINE.decode(text).ok()
 }
 
 #[cfg(test)]
@@ -60,6 +36,8 @@ mod tests {
             assert_eq!(encode(plain.as_bytes()), text);
             assert_eq!(decode(text).as_deref(), Some(plain.as_bytes()));
         }
+        assert_eq!(encode(&[0xfb, 0xff]), "+/8=");
+        assert_eq!(decode("Zh==").as_deref(), Some(&b"f"[..]));
         assert_eq!(decode("Zm9v\r\nYg==\n").as_deref(), Some(&b"foob"[..]));
         for bad in ["Zg", "Zg=", "Z===", "Zg=a", "Z-==", "====", "é==="] {
             assert_eq!(decode(bad), None, "{bad}");

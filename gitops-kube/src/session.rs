@@ -124,11 +124,7 @@ impl KubeSession {
         let (id, changed) =
             (&step.id, || Fault::new(Class::Precondition, "it is not the object that was seen"));
         let live = self.look(cx, served, id).await?.ok_or_else(|| changed().at(format!("{id:#}")))?;
-        let expected = match &step.expect {
-            Expect::Same(uid) => *uid == live.token.incarnation,
-            Expect::Exactly(token) => *token == live.token,
-            _ => false,
-        };
+        let expected = is_as_seen(&step.expect, &live);
         let Some(object) = live.object.as_deref().filter(|_| expected) else {
             return Err(changed().at(format!("{id:#}")));
         };
@@ -226,11 +222,7 @@ impl KubeSession {
             shared.view.cache.forget(id);
             return Ok(Done::new(None, false));
         };
-        let expected = match &step.expect {
-            Expect::Same(uid) => *uid == live.token.incarnation,
-            Expect::Exactly(token) => *token == live.token,
-            _ => false,
-        };
+        let expected = is_as_seen(&step.expect, &live);
         if !expected {
             return Err(
                 Fault::new(Class::Precondition, "it is not the object that was seen").at(format!("{id:#}"))
@@ -243,6 +235,15 @@ impl KubeSession {
             release(cx, &shared.rest, &served, id, &self.app, &release_patch(object, &self.app)).await?;
         shared.view.cache.forget(id);
         Ok(Done::new(Some(shared.view.live(&self.app, id, released, false)), true))
+    }
+}
+
+/// Whether a live object is the one, in the state, that a step expects.
+fn is_as_seen(expect: &Expect, live: &Live) -> bool {
+    match expect {
+        Expect::Same(uid) => *uid == live.token.incarnation,
+        Expect::Exactly(token) => *token == live.token,
+        _ => false,
     }
 }
 

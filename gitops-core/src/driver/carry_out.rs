@@ -1,6 +1,6 @@
 //! From a plan to a changed target, with a record of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -168,17 +168,18 @@ impl Cell {
         plan: &Plan,
         written: &BTreeMap<ResourceId, Option<Assessment>>,
     ) {
-        let before = std::mem::take(&mut state.health);
-        if !plan.complete {
-            state.health.clone_from(&before);
+        let desired = || plan.items.iter().filter(|item| item.desired.is_some());
+        if plan.complete {
+            let ids: BTreeSet<&ResourceId> = desired().map(|item| &item.id).collect();
+            state.health.retain(|id, _| ids.contains(id));
         }
-        for item in plan.items.iter().filter(|item| item.desired.is_some()) {
+        for item in desired() {
             let now = match written.get(&item.id) {
                 Some(Some(live)) => live.clone(),
                 Some(None) => Assessment::new(Health::Missing),
                 None => item.health.clone(),
             };
-            let known = before.get(&item.id).map(|known| known.health);
+            let known = state.health.get(&item.id).map(|known| known.health);
             if known.is_some_and(|known| known != now.health)
                 || (known.is_none() && now.health != Health::Healthy)
             {

@@ -99,11 +99,9 @@ impl Reconciler {
         approval: Option<Approval>,
     ) -> Result<Synced, SyncError> {
         let desired = current(cell, state, pass).await?;
-        let plan = cell.plan_for(state, &pass.cx, &desired, Trigger::Manual).await?;
+        let mut plan = cell.plan_for(state, &pass.cx, &desired, Trigger::Manual).await?;
         if let Some(approval) = approval {
-            if plan.digest() != approval.digest {
-                return Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) });
-            }
+            plan = approved(plan, &approval)?;
             *cell.approval() = Some(approval);
         }
         Ok(cell.sync(state, pass, desired, plan, Trigger::Manual, Aim::Follow).await?)
@@ -126,11 +124,9 @@ impl Reconciler {
         let cell = self.cell(app)?;
         let mut state = cell.state.lock().await;
         let pass = cell.begin_pass(&self.stops);
-        let plan = removal_plan(cell, &pass, removal).await?;
+        let mut plan = removal_plan(cell, &pass, removal).await?;
         if let Some(approval) = approval {
-            if plan.digest() != approval.digest {
-                return Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) });
-            }
+            plan = approved(plan, &approval)?;
         } else if let Some(guard) = plan.guard {
             let (revision, digest) = (None, plan.digest());
             cell.emit(EventKind::ApprovalNeeded { revision, digest, guard });
@@ -189,6 +185,14 @@ impl Reconciler {
             }
         }
     }
+}
+
+/// The plan, if it is the one that was approved.
+fn approved(plan: Plan, approval: &Approval) -> Result<Plan, SyncError> {
+    if plan.digest() == approval.digest {
+        return Ok(plan);
+    }
+    Err(SyncError::Stale { moved: approval.moved(&plan), plan: Box::new(plan) })
 }
 
 /// What the source has now, rendered.
