@@ -84,6 +84,7 @@ mod path_text;
 mod projection;
 mod quantity;
 mod redact;
+pub mod schema;
 #[cfg(test)]
 mod testing;
 mod text;

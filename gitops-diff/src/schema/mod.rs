@@ -1,0 +1,292 @@
+//! What is known about the kinds: which lists have keys, which maps are one value, what a text means.
+//!
+//! One [`Schema`] serves every merge of this crate: it holds what Kubernetes' OpenAPI documents say for server-side apply
+//! (`x-kubernetes-list-type`, `-list-map-keys`, `-map-type`) and for strategic merge (`x-kubernetes-patch-strategy`,
+//! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value.
+
+mod deduced;
+mod graph;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use self::deduced::Deduced;
+pub use self::graph::{
+    FieldSpec, GraphError, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec,
+};
+use crate::TypeRef;
+
+/// Knowledge about kinds.
+///
+/// A [`TypeGraph`] is the one implementation that most need; implement it to look in several, or to load lazily.
+pub trait Schema: fmt::Debug + Send + Sync {
+    /// The type of the objects of a kind, if the kind is known.
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>>;
+
+    /// The type of the objects of a kind; for an unknown kind the [deduced](Type::unknown_object) one.
+    fn type_or_deduced(&self, kind: &TypeRef<'_>) -> Type<'_> {
+        self.type_of(kind).unwrap_or_else(Type::unknown_object)
+    }
+}
+
+impl<T: Schema + ?Sized> Schema for Arc<T> {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        (**self).type_of(kind)
+    }
+}
+
+impl<T: Schema + ?Sized> Schema for &T {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        (**self).type_of(kind)
+    }
+}
+
+/// A type: what values may be, and how they are merged. Cheap to copy.
+///
+/// A type may allow several shapes at once: an untyped value is a scalar, a list or a map.
+#[must_use]
+#[derive(Clone, Copy)]
+pub struct Type<'s> {
+    graph: &'s TypeGraph,
+    id: TypeId,
+}
+
+/// What a scalar may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scalar {
+    /// A text.
+    String,
+    /// A number, whole or not.
+    Number,
+    /// True or false.
+    Boolean,
+    /// Any of them: quantities, times, int-or-string, and what nothing is known about.
+    Untyped,
+}
+
+/// What a scalar means, where that decides which spellings are one value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// A `resource.Quantity`: `1000m` is `1`.
+    Quantity,
+    /// An integer or a text: `80` and `"80"` are different ports.
+    IntOrString,
+    /// A `metav1.Time`, RFC 3339 in seconds.
+    Time,
+    /// A `metav1.MicroTime`, RFC 3339 in microseconds.
+    MicroTime,
+    /// A `metav1.Duration` as Go writes it: `60s` is `1m0s`.
+    Duration,
+    /// Bytes in base64.
+    Bytes,
+    /// A whole object inside another (`x-kubernetes-embedded-resource`, `runtime.RawExtension`).
+    Embedded,
+}
+
+/// How a list is merged, owned and compared: Kubernetes' `x-kubernetes-list-type`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ListKind<'s> {
+    /// One value; its order counts, and one manager owns all of it.
+    Atomic,
+    /// A set of scalars; each is owned by itself.
+    Set,
+    /// Maps with keys; fields are owned one by one.
+    Map(&'s [KeyField]),
+}
+
+/// One field of the key of a list's items.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyField {
+    /// The field's name.
+    pub name: Arc<str>,
+    /// The value that an item without the field has (`protocol: TCP`).
+    pub default: Option<Value>,
+}
+
+/// The strategic merge of a field: its `patchStrategy` and `patchMergeKey`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Patch {
+    /// `merge`: list items are merged, by key or, without a key, as a set.
+    pub merge: bool,
+    /// `replace`: the value is replaced as a whole.
+    pub replace: bool,
+    /// `retainKeys`: only the keys that the patch lists are kept.
+    pub retain_keys: bool,
+    /// The field that tells list items apart.
+    pub merge_key: Option<Arc<str>>,
+}
+
+impl Patch {
+    /// No strategy: maps are merged, lists replaced.
+    pub const NONE: &'static Self =
+        &Self { merge: false, replace: false, retain_keys: false, merge_key: None };
+}
+
+/// The list shape of a type.
+#[derive(Clone, Copy, Debug)]
+pub struct ListType<'s> {
+    graph: &'s TypeGraph,
+    list: &'s graph::ListDef,
+}
+
+/// The map shape of a type: named fields, any keys of one type, or both.
+#[derive(Clone, Copy, Debug)]
+pub struct MapType<'s> {
+    graph: &'s TypeGraph,
+    map: &'s graph::MapDef,
+}
+
+/// A named field of a map.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'s> {
+    graph: &'s TypeGraph,
+    field: &'s graph::FieldDef,
+}
+
+impl<'s> Type<'s> {
+    /// The scalars it allows, if any.
+    pub fn scalar(&self) -> Option<Scalar> {
+        self.def().scalar
+    }
+
+    /// What its scalars mean.
+    pub fn format(&self) -> Format {
+        self.def().format
+    }
+
+    /// The lists it allows, if any.
+    pub fn list(&self) -> Option<ListType<'s>> {
+        let graph = self.graph;
+        self.def().list.as_ref().map(|list| ListType { graph, list })
+    }
+
+    /// The maps it allows, if any.
+    pub fn map(&self) -> Option<MapType<'s>> {
+        let graph = self.graph;
+        self.def().map.as_ref().map(|map| MapType { graph, map })
+    }
+
+    /// Whether nothing is known about its values: scalars, lists and maps are all allowed.
+    pub fn is_untyped(&self) -> bool {
+        let def = self.def();
+        def.scalar.is_some() && def.list.is_some() && def.map.is_some()
+    }
+
+    /// The type of the child `name`: that of the named field or of any key; for an unknown one the
+    /// [deduced](Type::deduced) type.
+    pub fn child_or_deduced(&self, name: &str) -> Type<'s> {
+        self.map().and_then(|map| map.child(name)).unwrap_or_else(Type::deduced)
+    }
+
+    /// The type of the items; the [atomic](Type::untyped_atomic) one where the type allows no list.
+    pub fn item_or_deduced(&self) -> Type<'s> {
+        self.list().map_or_else(Type::untyped_atomic, |list| list.item())
+    }
+
+    /// How lists of this type are merged; [`ListKind::Atomic`] where the type allows no list.
+    pub fn list_kind(&self) -> ListKind<'s> {
+        self.list().map_or(ListKind::Atomic, |list| list.kind())
+    }
+
+    /// Whether maps of this type are one value.
+    pub fn is_atomic_map(&self) -> bool {
+        self.map().is_some_and(|map| map.is_atomic())
+    }
+
+    pub(crate) fn of_graph(graph: &'s TypeGraph, id: TypeId) -> Self {
+        Self { graph, id }
+    }
+
+    fn def(&self) -> &'s graph::TypeDef {
+        self.graph.def(self.id)
+    }
+}
+
+impl PartialEq for Type<'_> {
+    /// Whether it is the same type of the same graph.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.graph, other.graph) && self.id == other.id
+    }
+}
+
+impl Eq for Type<'_> {}
+
+impl fmt::Debug for Type<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Type").field(self.def()).finish()
+    }
+}
+
+impl<'s> ListType<'s> {
+    /// The type of the items.
+    pub fn item(&self) -> Type<'s> {
+        Type { graph: self.graph, id: self.list.item }
+    }
+
+    /// How lists are merged.
+    pub fn kind(&self) -> ListKind<'s> {
+        match &self.list.keys {
+            graph::ListKeysDef::Atomic => ListKind::Atomic,
+            graph::ListKeysDef::Set => ListKind::Set,
+            graph::ListKeysDef::Map(keys) => ListKind::Map(keys),
+        }
+    }
+}
+
+impl<'s> MapType<'s> {
+    /// Whether maps of this type are one value, owned as a whole.
+    pub fn is_atomic(&self) -> bool {
+        self.map.atomic
+    }
+
+    /// The named field.
+    pub fn field(&self, name: &str) -> Option<Field<'s>> {
+        let graph = self.graph;
+        graph.field(self.map, name).map(|field| Field { graph, field })
+    }
+
+    /// All named fields, by name.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'s>> + use<'s> {
+        let graph = self.graph;
+        graph.fields(self.map).iter().map(move |field| Field { graph, field })
+    }
+
+    /// The type of the values under keys that are no named fields, where such are allowed.
+    pub fn element(&self) -> Option<Type<'s>> {
+        let graph = self.graph;
+        self.map.element.map(|id| Type { graph, id })
+    }
+
+    /// The type of the value under `name`, if such a key is allowed.
+    pub fn child(&self, name: &str) -> Option<Type<'s>> {
+        self.field(name).map(|field| field.ty()).or_else(|| self.element())
+    }
+}
+
+impl<'s> Field<'s> {
+    /// Its name, shared with the schema: cloning it allocates nothing.
+    pub fn name(&self) -> &'s Arc<str> {
+        &self.field.name
+    }
+
+    /// The type of its values.
+    pub fn ty(&self) -> Type<'s> {
+        Type { graph: self.graph, id: self.field.ty }
+    }
+
+    /// The value that it has when it is absent, as far as OpenAPI's `default` says.
+    pub fn default(&self) -> Option<&'s Value> {
+        self.field.default.as_ref()
+    }
+
+    /// How strategic merge treats it.
+    pub fn patch(&self) -> &'s Patch {
+        self.field.patch.as_deref().unwrap_or(Patch::NONE)
+    }
+}
