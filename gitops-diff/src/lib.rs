@@ -90,6 +90,7 @@ pub mod strategic;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod three_way;
 #[cfg(feature = "text")]
 mod unified;
 

@@ -137,7 +137,7 @@ fn difference(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String,
 
 /// Upstream: `matchesValue`.
 #[expect(clippy::float_cmp, reason = "equal floats are what the reference means by equal")]
-pub(super) fn matches(a: &Value, b: &Value) -> bool {
+pub(crate) fn matches(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => float(a) == float(b),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| matches(a, b)),

@@ -82,7 +82,7 @@ use serde_json::{Map, Value};
 use self::apply::{Merger, Target};
 use self::create::Differ;
 pub use self::error::{StrategicError, StrategicErrorReason};
-use self::lookup::Lookup;
+pub(crate) use self::lookup::Lookup;
 pub(crate) use self::options::touches;
 pub use self::options::{StrategicOptions, TypeSource};
 use crate::schema::Type;
