@@ -55,6 +55,17 @@ pub struct Type<'s> {
     id: TypeId,
 }
 
+/// What to do about fields that a type does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnknownFields {
+    /// They hold values of any kind ([`Type::deduced`]).
+    #[default]
+    Deduce,
+    /// They are errors, as for the API server.
+    Refuse,
+}
+
 /// What a scalar may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
