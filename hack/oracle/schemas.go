@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"sort"
 	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
@@ -81,6 +83,30 @@ func (s *schemas) parseable(ref schemaRef) (typed.ParseableType, error) {
 		return found, fmt.Errorf("schema %q has no type %q", ref.File, ref.Type)
 	}
 	return found, nil
+}
+
+// kinds lists the built-in kinds that every operation knows, with their types' names.
+func (s *server) kinds(*request) (answer, error) {
+	found := []map[string]string{}
+	for gvk := range scheme.Scheme.AllKnownTypes() {
+		name, err := scheme.Scheme.ToOpenAPIDefinitionName(gvk)
+		if err != nil {
+			return nil, err
+		}
+		object, err := scheme.Scheme.New(gvk)
+		if err != nil {
+			return nil, err
+		}
+		_, isObject := object.(metav1.Object)
+		if _, err := s.schemas.parseable(schemaRef{File: builtIn, Type: name}); err != nil || !isObject {
+			continue
+		}
+		found = append(found, map[string]string{
+			"apiVersion": gvk.GroupVersion().String(), "kind": gvk.Kind, "type": name,
+		})
+	}
+	sort.Slice(found, func(i, j int) bool { return fmt.Sprint(found[i]) < fmt.Sprint(found[j]) })
+	return answer{"kinds": found}, nil
 }
 
 // converter is what the API server's FieldManager takes types from.

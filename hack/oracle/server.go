@@ -19,6 +19,7 @@ func newServer() *server {
 	s := &server{schemas: newSchemas()}
 	s.ops = map[string]func(*request) (answer, error){
 		"schema":           s.addSchema,
+		"kinds":            s.kinds,
 		"strategic_merge":  s.strategicMerge,
 		"two_way":          s.twoWay,
 		"three_way":        s.threeWay,
@@ -43,7 +44,7 @@ func (s *server) answer(line []byte) answer {
 	if !ok {
 		return answer{"bad_request": fmt.Sprintf("unknown op %q", req.Op)}
 	}
-	if req.Op == "schema" {
+	if req.Op == "schema" || req.Op == "kinds" {
 		return attempt(run, req)
 	}
 

@@ -13,7 +13,7 @@ mod vectors;
 
 pub(crate) use self::folder::Folder;
 pub(crate) use self::formats::run;
-pub(crate) use self::vectors::VectorFile;
+pub(crate) use self::vectors::{Case, VectorFile};
 
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

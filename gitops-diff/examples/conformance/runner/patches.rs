@@ -13,7 +13,9 @@ use super::vectors::{Case, Document, document};
 pub(crate) fn json_merge_patch(case: &Case) -> Result<(), String> {
     let original = plain(case.document("original")).map_err(|f| f.message)?;
     let patch = plain(case.document("patch")).map_err(|f| f.message)?;
-    expect("the merge", case.get("expected"), Some(&engines::json_merge(&original, &patch)))?;
+    if let Some(expected) = case.get("expected") {
+        expect("the merge", Some(expected), Some(&engines::json_merge(&original, &patch)))?;
+    }
     // Only where it differs is it said what Kubernetes does.
     let merged = engines::kubernetes_json_merge(&original, &patch);
     match case.get("kubernetes") {

@@ -53,6 +53,18 @@ impl Case {
         Ok(Self { name, fields, raw })
     }
 
+    /// A case made of what was asked and of what was answered.
+    pub(crate) fn joined(question: &Value, answer: &Value) -> Self {
+        let mut fields = question.as_object().cloned().unwrap_or_default();
+        for (name, value) in answer.as_object().into_iter().flatten() {
+            match (fields.get_mut(name), value) {
+                (Some(Value::Object(known)), Value::Object(more)) => known.extend(more.clone()),
+                _ => _ = fields.insert(name.clone(), value.clone()),
+            }
+        }
+        Self { name: String::new(), fields, raw: RawValue::NULL.to_owned() }
+    }
+
     pub(crate) fn get(&self, field: &str) -> Option<&Value> {
         self.fields.get(field)
     }
