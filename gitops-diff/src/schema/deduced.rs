@@ -27,21 +27,27 @@ struct Known {
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let mut builder = TypeGraph::builder();
-    let atomic = builder.reserve();
+    let (atomic, deduced) = add_untyped(&mut builder);
+    let object = object(&mut builder, deduced);
+    // Every number is defined above.
+    let graph = builder.build().unwrap_or_default();
+    Known { graph, atomic, deduced, object }
+});
+
+/// Adds the types of any value at all: as one, and [deduced](Type::deduced).
+pub(super) fn add_untyped(builder: &mut TypeGraphBuilder) -> (TypeId, TypeId) {
     let any = |list: TypeId, map: TypeId, whole: bool| TypeSpec {
         scalar: Some(Scalar::Untyped),
         list: Some(ListSpec::Atomic(list)),
         map: Some(MapSpec { element: Some(map), atomic: whole, ..MapSpec::default() }),
         ..TypeSpec::default()
     };
+    let atomic = builder.reserve();
     builder.define(atomic, any(atomic, atomic, true));
     let deduced = builder.reserve();
     builder.define(deduced, any(atomic, deduced, false));
-    let object = object(&mut builder, deduced);
-    // Every number is defined above.
-    let graph = builder.build().unwrap_or_default();
-    Known { graph, atomic, deduced, object }
-});
+    (atomic, deduced)
+}
 
 /// An object of which only `metadata` is known, which all objects have.
 fn object(builder: &mut TypeGraphBuilder, deduced: TypeId) -> TypeId {

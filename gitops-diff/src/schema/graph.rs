@@ -18,6 +18,8 @@ pub struct TypeId(u32);
 pub struct TypeGraph {
     types: Vec<TypeDef>,
     fields: Vec<FieldDef>,
+    /// The beginning of each field's name, for a search that seldom looks at a name.
+    heads: Vec<Head>,
     /// Sorted, for a search without making a key.
     kinds: Vec<(KindKey, TypeId)>,
 }
@@ -68,8 +70,23 @@ pub(super) struct MapDef {
 pub(super) struct FieldDef {
     pub(super) name: Arc<str>,
     pub(super) ty: TypeId,
-    pub(super) default: Option<Value>,
+    pub(super) default: Option<Box<Value>>,
     pub(super) patch: Option<Box<Patch>>,
+}
+
+/// The first eight bytes of a name as a number, so that numbers are in the order of the names.
+type Head = u64;
+
+fn head(name: &str) -> Head {
+    let name = name.as_bytes();
+    if let Some(eight) = name.first_chunk() {
+        return Head::from_be_bytes(*eight);
+    }
+    let mut bytes = [0; 8];
+    for (to, from) in bytes.iter_mut().zip(name) {
+        *to = *from;
+    }
+    Head::from_be_bytes(bytes)
 }
 
 impl TypeGraph {
@@ -114,8 +131,17 @@ impl TypeGraph {
     }
 
     pub(super) fn field(&self, map: &MapDef, name: &str) -> Option<&FieldDef> {
-        let fields = self.fields(map);
-        fields.binary_search_by(|field| (*field.name).cmp(name)).ok().and_then(|at| fields.get(at))
+        let (start, end) = (map.fields.start as usize, map.fields.end as usize);
+        let want = head(name);
+        let first = start + self.heads.get(start..end)?.partition_point(|head| *head < want);
+        // Names with one beginning are few: `reportingComponent`, `reportingInstance`.
+        self.fields
+            .get(first..end)?
+            .iter()
+            .zip(self.heads.get(first..end)?)
+            .take_while(|(_, head)| **head == want)
+            .find(|(field, _)| *field.name == *name)
+            .map(|(field, _)| field)
     }
 }
 
@@ -148,7 +174,7 @@ pub enum ListSpec {
     Atomic(TypeId),
     /// A set of scalars.
     Set(TypeId),
-    /// Maps with these key fields.
+    /// Maps with these key fields. A key field without a default takes that of the items' field.
     Map(TypeId, Vec<KeyField>),
 }
 
@@ -252,7 +278,8 @@ impl TypeGraphBuilder {
     }
 
     /// The graph.
-    pub fn build(self) -> Result<TypeGraph, GraphError> {
+    pub fn build(mut self) -> Result<TypeGraph, GraphError> {
+        self.fill_key_defaults();
         let known = self.types.len();
         let check = |id: TypeId| if (id.0 as usize) < known { Ok(id) } else { Err(GraphError(id)) };
         let mut graph = TypeGraph { types: Vec::with_capacity(known), ..TypeGraph::default() };
@@ -286,6 +313,28 @@ impl TypeGraphBuilder {
     }
 }
 
+impl TypeGraphBuilder {
+    /// A key field that an item does not have counts as the field's default (structured-merge-diff, `typed/helpers.go`,
+    /// `getAssociativeKeyDefault`).
+    fn fill_key_defaults(&mut self) {
+        for at in 0..self.types.len() {
+            let Some(Some(TypeSpec { list: Some(ListSpec::Map(item, keys)), .. })) = self.types.get_mut(at)
+            else {
+                continue;
+            };
+            let (item, mut keys) = (*item, std::mem::take(keys));
+            let fields = self.spec(item).and_then(|spec| spec.map.as_ref()).map(|map| &*map.fields);
+            for key in &mut keys {
+                let field = fields.unwrap_or_default().iter().find(|field| field.name == key.name);
+                key.default = key.default.take().or_else(|| field.and_then(|field| field.default.clone()));
+            }
+            if let Some(Some(TypeSpec { list: Some(ListSpec::Map(_, slot)), .. })) = self.types.get_mut(at) {
+                *slot = keys;
+            }
+        }
+    }
+}
+
 impl TypeGraph {
     fn add_map(
         &mut self,
@@ -297,7 +346,8 @@ impl TypeGraph {
         map.fields.sort_by(|a, b| a.name.cmp(&b.name));
         for FieldSpec { name, ty, default, patch } in map.fields {
             let patch = (patch != *Patch::NONE).then(|| Box::new(patch));
-            self.fields.push(FieldDef { name, ty: check(ty)?, default, patch });
+            self.heads.push(head(&name));
+            self.fields.push(FieldDef { name, ty: check(ty)?, default: default.map(Box::new), patch });
         }
         let element = map.element.map(check).transpose()?;
         Ok(MapDef { fields: start..offset(self.fields.len()), element, atomic: map.atomic })

@@ -4,6 +4,7 @@
 //! (`x-kubernetes-list-type`, `-list-map-keys`, `-map-type`) and for strategic merge (`x-kubernetes-patch-strategy`,
 //! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value.
 
+mod builtin;
 mod deduced;
 mod graph;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use self::builtin::BuiltIn;
 pub use self::deduced::Deduced;
 pub use self::graph::{
     FieldSpec, GraphError, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec,
@@ -282,7 +284,7 @@ impl<'s> Field<'s> {
 
     /// The value that it has when it is absent, as far as OpenAPI's `default` says.
     pub fn default(&self) -> Option<&'s Value> {
-        self.field.default.as_ref()
+        self.field.default.as_deref()
     }
 
     /// How strategic merge treats it.
