@@ -15,7 +15,9 @@ mod rules;
 mod runner;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use proptest::prelude::Rng;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -28,12 +30,16 @@ use runner::{Case, Folder, Outcome};
 /// How many cases are asked at once.
 const BATCH: usize = 1_000;
 
+/// How many differences are made smaller and printed.
+const SHOWN: usize = 0;
+
 /// How many writes the life of one object has.
 const WRITES: usize = 10;
 
 struct Run {
     oracle: Oracle,
     world: World,
+    folder: Folder,
     seed: u64,
     counts: Counts,
 }
@@ -42,6 +48,7 @@ struct Run {
 struct Counts {
     compared: usize,
     fruitful: usize,
+    different: usize,
     /// What depends on the order in which Go walks its maps, and is no reference.
     unstable: usize,
     outcomes: BTreeMap<String, usize>,
@@ -56,8 +63,9 @@ fn our_results_are_those_of_the_reference() {
     println!("seed {seed}");
     let mut oracle = Oracle::start();
     let kinds = oracle.ask(&[&json!({"op": "kinds"})]).remove(0);
-    let world = World::new(folder(), &kinds);
-    let mut run = Run { oracle, world, seed, counts: Counts::default() };
+    let world = World::new(&kinds);
+    let mut run =
+        Run { oracle, world, folder: Folder::beside(Path::new("")), seed, counts: Counts::default() };
 
     let mut dice = Dice::new(seed);
     let (patches, typed, writes) = (cases * 50 / 100, cases * 15 / 100, cases * 35 / 100);
@@ -67,19 +75,12 @@ fn our_results_are_those_of_the_reference() {
     run.counts.report(cases);
 }
 
-/// Where types come from.
-fn folder() -> Folder {
-    let reference = std::env::var("GITOPS_REFERENCE").expect("GITOPS_REFERENCE");
-    Folder::beside(&std::path::Path::new(&reference).join("../vectors/any.json"))
-}
-
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
 fn rand_seed() -> u64 {
-    use proptest::prelude::RngCore;
     TestRunner::default().new_rng().next_u64()
 }
 
@@ -134,13 +135,16 @@ impl Run {
         }
         self.counts.add(&Seen { case, answer });
         if let Outcome::Failed(why) = self.outcome(case, answer) {
-            let (case, why) = self.smallest(tree, why);
-            panic!("GITOPS_ORACLE_SEED={}: {why}\n{case}", self.seed);
+            self.counts.different += 1;
+            if self.counts.different <= SHOWN {
+                let (case, why) = self.smallest(tree, why);
+                println!("GITOPS_ORACLE_SEED={}: {why}\n{case}", self.seed);
+            }
         }
     }
 
     fn outcome(&self, case: &Value, answer: &Value) -> Outcome {
-        runner::run(&Case::joined(case, answer), "oracle", &self.world.folder)
+        runner::run(&Case::joined(case, answer), "oracle", &self.folder)
     }
 
     /// The smallest case that still differs, and how.
@@ -171,6 +175,9 @@ impl Counts {
         self.fruitful += usize::from(seen.is_fruitful());
         let op = seen.case["op"].as_str().unwrap_or_default();
         let class = seen.answer["error"]["class"].as_str().unwrap_or("result");
+        if class == "other" && self.compared % 10 == 0 {
+            println!("{} {}", seen.answer, "");
+        }
         *self.outcomes.entry(format!("{op}: {class}")).or_default() += 1;
         for (count, rule) in self.rules.iter_mut().zip(&RULES) {
             *count += usize::from(rule.is_hit(seen));
@@ -180,8 +187,8 @@ impl Counts {
     /// Prints what was compared, and fails if that was too little.
     fn report(&self, cases: usize) {
         println!(
-            "{} compared, none differs; {} with a result to speak of; {} left out",
-            self.compared, self.fruitful, self.unstable
+            "{} compared, {} differ; {} with a result to speak of; {} left out",
+            self.compared, self.different, self.fruitful, self.unstable
         );
         for (outcome, count) in &self.outcomes {
             println!("  {outcome}: {count}");
@@ -189,6 +196,7 @@ impl Counts {
         for (count, rule) in self.rules.iter().zip(&RULES) {
             println!("rule {:2}: {count:5} ({})", rule.number, rule.about);
         }
+        assert!(self.different == 0, "{} results differ from those of the reference", self.different);
         assert!(self.compared >= cases * 98 / 100, "too many cases are no reference");
         assert!(self.fruitful * 10 >= self.compared * 8, "too many cases have no result to speak of");
         for (count, rule) in self.rules.iter().zip(&RULES) {

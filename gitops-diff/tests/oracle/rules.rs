@@ -76,7 +76,7 @@ pub(crate) const RULES: [Rule; 27] = [
         about: "order of finalizers",
         hit: |s| s.creates() && has_key(s.output("expected_patch"), "$setElementOrder/finalizers"),
     },
-    Rule { number: 13, about: "a patch without effect", hit: Seen::patch_without_effect },
+    Rule { number: 13, about: "a patch without effect", hit: |s| s.patch_without_effect() },
     Rule {
         number: 14,
         about: "$retainKeys made",
@@ -136,7 +136,7 @@ pub(crate) const RULES: [Rule; 27] = [
                 || has_key(s.sets(), "\"whenUnsatisfiable\"")
         },
     },
-    Rule { number: 26, about: "updates join earlier ones", hit: Seen::joins_update },
+    Rule { number: 26, about: "updates join earlier ones", hit: |s| s.joins_update() },
     Rule {
         number: 27,
         about: "no defaulting",

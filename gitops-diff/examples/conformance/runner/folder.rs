@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gitops_diff::TypeRef;
-use gitops_diff::schema::{Schema, Type};
+use gitops_diff::schema::{BuiltIn, Schema, Type};
+use serde_json::Value;
 
 use super::schemas::{self, Named};
 
@@ -14,7 +15,6 @@ use super::schemas::{self, Named};
 #[derive(Debug)]
 pub(crate) struct Folder {
     directory: PathBuf,
-    built_in: OnceCell<Result<Named, String>>,
     custom: OnceCell<Result<Named, String>>,
     strategic: OnceCell<Result<Named, String>>,
 }
@@ -24,7 +24,6 @@ impl Folder {
     pub(crate) fn beside(vectors: &Path) -> Self {
         Self {
             directory: vectors.parent().unwrap_or(Path::new("")).join("schema"),
-            built_in: OnceCell::new(),
             custom: OnceCell::new(),
             strategic: OnceCell::new(),
         }
@@ -36,26 +35,34 @@ impl Folder {
         text.and_then(|text| read(&text)).map_err(|error| format!("{error:#}"))
     }
 
-    /// The type that a case of server-side apply names.
-    pub(crate) fn merge_diff(&self, file: &str, name: &str) -> Result<Type<'_>, String> {
-        let cell = match file {
-            "deduced" => return Ok(Type::deduced()),
-            "schema_smd.yaml" => &self.built_in,
-            "schema_custom_smd.yaml" => &self.custom,
-            other => return Err(format!("no schema {other}")),
-        };
-        let named =
-            cell.get_or_init(|| self.read(file, schemas::merge_diff)).as_ref().map_err(Clone::clone)?;
-        named.get(name).ok_or_else(|| format!("{file} has no type {name}"))
+    /// The type that a case of server-side apply names, with the kind of its objects.
+    pub(crate) fn merge_diff(&self, schema: &Value, kind: &TypeRef<'_>) -> Result<Type<'_>, String> {
+        let text = |field: &str| schema[field].as_str().ok_or_else(|| format!("schema.{field} is missing"));
+        let (file, name) = (text("file")?, text("type")?);
+        match file {
+            "deduced" => Ok(Type::deduced()),
+            // What the crate knows itself is what is to be proven.
+            "schema_smd.yaml" => BuiltIn.type_of(kind).ok_or_else(|| format!("no built-in kind {kind:?}")),
+            other => {
+                if other != "schema_custom_smd.yaml" {
+                    return Err(format!("no schema {other}"));
+                }
+                let types = self.custom.get_or_init(|| self.read(other, schemas::merge_diff));
+                types
+                    .as_ref()
+                    .map_err(Clone::clone)?
+                    .get(name)
+                    .ok_or_else(|| format!("{other} has no type {name}"))
+            }
+        }
     }
 
     /// The type of a kind as strategic merge sees it, if the kind is known.
     pub(crate) fn strategic(&self, kind: &TypeRef<'_>) -> Result<Option<Type<'_>>, String> {
-        let types = self
-            .strategic
-            .get_or_init(|| self.read("schema_smp_types.json", schemas::strategic))
-            .as_ref()
-            .map_err(Clone::clone)?;
-        Ok(types.type_of(kind))
+        if let Some(known) = BuiltIn.type_of(kind) {
+            return Ok(Some(known));
+        }
+        let types = self.strategic.get_or_init(|| self.read("schema_smp_types.json", schemas::strategic));
+        Ok(types.as_ref().map_err(Clone::clone)?.type_of(kind))
     }
 }

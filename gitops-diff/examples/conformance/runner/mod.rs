@@ -13,6 +13,7 @@ mod vectors;
 
 pub(crate) use self::folder::Folder;
 pub(crate) use self::formats::run;
+#[allow(unused_imports, reason = "some users of this module only need one of them")]
 pub(crate) use self::vectors::{Case, VectorFile};
 
 /// How a case ended.

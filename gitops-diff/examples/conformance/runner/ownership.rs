@@ -1,5 +1,6 @@
 //! Server-side apply, the tracking of updates, and the typed operations below them.
 
+use gitops_diff::TypeRef;
 use gitops_diff::schema::Type;
 use serde_json::{Value, json};
 
@@ -50,9 +51,8 @@ pub(crate) fn typed(case: &Case, folder: &Folder) -> Result<(), String> {
 }
 
 fn ty<'f>(case: &Case, folder: &'f Folder) -> Result<Type<'f>, String> {
-    let schema = case.get("schema").ok_or("the case names no schema")?;
-    let text = |field: &str| schema[field].as_str().ok_or_else(|| format!("schema.{field} is missing"));
-    folder.merge_diff(text("file")?, text("type")?)
+    let kind = case.get("kind").map(TypeRef::of).unwrap_or_default();
+    folder.merge_diff(case.get("schema").ok_or("the case names no schema")?, &kind)
 }
 
 fn write<'c>(case: &'c Case, object: &str) -> Write<'c> {

@@ -25,16 +25,16 @@ pub(crate) fn typed_case(dice: &mut Dice, world: &World) -> Value {
     let (ty, schema) = if dice.percent(10) {
         (Type::deduced(), json!({"file": "deduced", "type": "__untyped_deduced_"}))
     } else {
-        (world.merge_diff(kind), kind.schema())
+        (kind.ty(), kind.schema())
     };
-    let lhs = kind.object(dice, world.merge_diff(kind), 60);
+    let lhs = kind.object(dice, kind.ty(), 60);
     let rhs = changed(dice, ty, &lhs, 5);
     json!({"op": "smd_ops", "kind": kind.json(), "schema": schema, "lhs": lhs, "rhs": rhs})
 }
 
 fn strategic_merge(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
-    let ty = world.strategic(kind);
+    let ty = kind.ty();
     let original = kind.object(dice, ty, 60);
     let wanted = changed(dice, ty, &original, 6);
     let patch = patches::strategic(dice, ty, &original, &wanted);
@@ -43,7 +43,7 @@ fn strategic_merge(dice: &mut Dice, world: &World) -> Value {
 
 fn two_way(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
-    let ty = world.strategic(kind);
+    let ty = kind.ty();
     let original = kind.object(dice, ty, 60);
     let modified = changed(dice, ty, &original, 5);
     json!({"op": "two_way", "kind": kind.json(), "original": original, "modified": modified})
@@ -51,8 +51,9 @@ fn two_way(dice: &mut Dice, world: &World) -> Value {
 
 fn three_way(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
-    let ty = world.strategic(kind);
-    let [original, modified, current] = three(dice, ty, &kind.object(dice, ty, 50));
+    let ty = kind.ty();
+    let start = kind.object(dice, ty, 50);
+    let [original, modified, current] = three(dice, ty, &start);
     json!({
         "op": "three_way", "kind": kind.json(),
         "original": original, "modified": modified, "current": current,
@@ -62,7 +63,7 @@ fn three_way(dice: &mut Dice, world: &World) -> Value {
 
 fn json_merge_patch(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
-    let ty = world.merge_diff(kind);
+    let ty = kind.ty();
     let original = kind.object(dice, ty, 40);
     let modified = changed(dice, ty, &original, 5);
     let patch = match dice.below(50) {
@@ -79,8 +80,9 @@ fn json_merge_patch(dice: &mut Dice, world: &World) -> Value {
 
 fn three_way_json(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
-    let ty = world.merge_diff(kind);
-    let [original, modified, current] = three(dice, ty, &kind.object(dice, ty, 40));
+    let ty = kind.ty();
+    let start = kind.object(dice, ty, 40);
+    let [original, modified, current] = three(dice, ty, &start);
     json!({
         "op": "three_way_json", "original": original, "modified": modified, "current": current,
         "preconditions": preconditions(dice, 100),

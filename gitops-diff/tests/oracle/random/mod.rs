@@ -13,4 +13,4 @@ pub(crate) use self::cases::{patch_case, typed_case};
 pub(crate) use self::dice::Dice;
 pub(crate) use self::session::Session;
 pub(crate) use self::shrink::{CaseTree, Cases};
-pub(crate) use self::world::{Kind, World};
+pub(crate) use self::world::World;

@@ -10,7 +10,7 @@ use super::values::{Maker, without_duplicates};
 pub(crate) fn mutated(dice: &mut Dice, ty: Type<'_>, object: &Value, changes: usize) -> Value {
     let mut changed = object.clone();
     for _ in 0..changes {
-        change(dice, ty, &mut changed, true);
+        change(dice, ty, &mut changed, &[], true);
     }
     if dice.percent(99) {
         for field in ["apiVersion", "kind"] {
@@ -31,8 +31,8 @@ fn restore(from: &Value, to: &mut Value, field: &str) {
     }
 }
 
-/// One change, somewhere below.
-fn change(dice: &mut Dice, ty: Type<'_>, value: &mut Value, top: bool) {
+/// One change, somewhere below; `keys` tell the value apart from others in its list.
+fn change(dice: &mut Dice, ty: Type<'_>, value: &mut Value, keys: &[&str], top: bool) {
     match value {
         Value::Object(map) => {
             let deeper = top || dice.percent(75);
@@ -40,28 +40,43 @@ fn change(dice: &mut Dice, ty: Type<'_>, value: &mut Value, top: bool) {
                 map.iter().filter(|(_, v)| is_inner(v)).map(|(k, _)| k.clone()).collect();
             if deeper && !nested.is_empty() {
                 let key = dice.pick(&nested);
-                return change(dice, ty.child_or_deduced(key), &mut map[key.as_str()], false);
+                let merge_key =
+                    ty.map().and_then(|map| map.field(key)).and_then(|f| f.patch().merge_key.as_deref());
+                let child = ty.child_or_deduced(key);
+                return match &mut map[key.as_str()] {
+                    Value::Array(items) => change_items(dice, child, items, merge_key),
+                    other => change(dice, child, other, &[], false),
+                };
             }
-            change_map(dice, ty, map);
+            change_map(dice, ty, map, keys);
         }
-        Value::Array(items) => {
-            let nested: Vec<usize> = (0..items.len()).filter(|at| is_inner(&items[*at])).collect();
-            if !nested.is_empty() && dice.percent(50) {
-                let at = *dice.pick(&nested);
-                return change(dice, ty.item_or_deduced(), &mut items[at], false);
-            }
-            change_list(dice, ty, items);
-        }
+        Value::Array(items) => change_items(dice, ty, items, None),
         _ => *value = Maker { dice, left: 5 }.value(ty),
     }
+}
+
+fn change_items(dice: &mut Dice, ty: Type<'_>, items: &mut Vec<Value>, merge_key: Option<&str>) {
+    let nested: Vec<usize> = (0..items.len()).filter(|at| is_inner(&items[*at])).collect();
+    if nested.is_empty() || dice.percent(50) {
+        return change_list(dice, ty, items);
+    }
+    let at = *dice.pick(&nested);
+    let mut keys: Vec<&str> = merge_key.into_iter().collect();
+    if let ListKind::Map(fields) = ty.list_kind() {
+        keys.extend(fields.iter().filter(|key| key.default.is_none()).map(|key| &*key.name));
+    }
+    if dice.percent(2) {
+        keys.clear();
+    }
+    change(dice, ty.item_or_deduced(), &mut items[at], &keys, false);
 }
 
 fn is_inner(value: &Value) -> bool {
     value.is_object() || value.is_array()
 }
 
-fn change_map(dice: &mut Dice, ty: Type<'_>, map: &mut serde_json::Map<String, Value>) {
-    let keys: Vec<String> = map.keys().cloned().collect();
+fn change_map(dice: &mut Dice, ty: Type<'_>, map: &mut serde_json::Map<String, Value>, stay: &[&str]) {
+    let keys: Vec<String> = map.keys().filter(|key| !stay.contains(&key.as_str())).cloned().collect();
     match dice.below(10) {
         0..3 if !keys.is_empty() => {
             map.remove(dice.pick(&keys));

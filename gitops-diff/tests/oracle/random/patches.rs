@@ -99,10 +99,10 @@ fn list(
         items.push(match (item, known) {
             (Value::Object(wanted), Some(Value::Object(before))) => {
                 let mut made = map(dice, ty.item_or_deduced(), Patch::NONE, before, wanted, false);
-                if let Some(key) = merge_key
+                if let Some((key, value)) = merge_key.and_then(|key| wanted.get_key_value(key))
                     && dice.percent(98)
                 {
-                    made.insert(key.to_owned(), wanted[key].clone());
+                    made.insert(key.clone(), value.clone());
                 }
                 Value::Object(made)
             }

@@ -13,9 +13,9 @@ const MANAGERS: [&str; 4] = ["gitops", "kubectl-edit", "hpa", "controller"];
 
 /// An object, and what its managers applied last.
 #[derive(Debug)]
-pub(crate) struct Session<'w> {
+pub(crate) struct Session {
     dice: Dice,
-    ty: Type<'w>,
+    ty: Type<'static>,
     kind: Kind,
     schema: Value,
     live: Value,
@@ -23,11 +23,11 @@ pub(crate) struct Session<'w> {
     asked: Option<(&'static str, Value)>,
 }
 
-impl<'w> Session<'w> {
+impl Session {
     /// An object that nobody has applied yet.
-    pub(crate) fn new(mut dice: Dice, world: &'w World) -> Self {
+    pub(crate) fn new(mut dice: Dice, world: &World) -> Self {
         let mut kind = world.kind(&mut dice).clone();
-        let known = world.merge_diff(&kind);
+        let known = kind.ty();
         let object = kind.object(&mut dice, known, 40);
         let (ty, schema) = if dice.percent(12) {
             kind.api_version = "deduced.example.com/v1".to_owned();

@@ -1,6 +1,6 @@
 //! Cases as proptest sees them: made from its random numbers, and made smaller by taking away parts of their documents.
 
-use proptest::prelude::RngCore;
+use proptest::prelude::Rng;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;

@@ -150,10 +150,23 @@ impl Maker<'_> {
             }
             let field = &fields[chosen];
             if !made.contains_key(&**field.name()) {
-                made.insert(field.name().to_string(), self.value(field.ty()));
+                let mut value = self.value(field.ty());
+                if let (Some(key), Value::Array(items)) = (&field.patch().merge_key, &mut value) {
+                    self.with_merge_key(key, field.ty().item_or_deduced(), items);
+                }
+                made.insert(field.name().to_string(), value);
             }
         }
         made
+    }
+
+    /// Gives items what strategic merge tells them apart by, where it is not the key of server-side apply.
+    fn with_merge_key(&mut self, key: &str, item: Type<'_>, items: &mut [Value]) {
+        for map in items.iter_mut().filter_map(Value::as_object_mut) {
+            if !map.contains_key(key) && self.dice.percent(98) {
+                map.insert(key.to_owned(), self.proper(item.child_or_deduced(key)));
+            }
+        }
     }
 
     /// A list; one in thirty is long, because Go sorts those in another way.
@@ -181,7 +194,7 @@ impl Maker<'_> {
         self.left = self.left.saturating_sub(1);
         let mut made = item.map().map(|map| self.fields(map, &[])).unwrap_or_default();
         for key in keys {
-            let often = if key.default.is_some() { 50 } else { 99 };
+            let often = if key.default.is_some() { 50 } else { 100 };
             if self.dice.percent(often) {
                 let ty = item.child_or_deduced(&key.name);
                 let value = match (key.default.as_ref(), ty.scalar()) {

@@ -1,12 +1,11 @@
 //! The kinds that there are.
 
 use gitops_diff::TypeRef;
-use gitops_diff::schema::Type;
+use gitops_diff::schema::{BuiltIn, Schema, Type};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
 use super::values::Maker;
-use crate::runner::Folder;
 
 /// The kinds that people use; they come oftener than the others.
 const COMMON: [&str; 24] = [
@@ -39,7 +38,6 @@ const COMMON: [&str; 24] = [
 /// What is known of types and kinds.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) folder: Folder,
     kinds: Vec<Kind>,
 }
 
@@ -54,7 +52,7 @@ pub(crate) struct Kind {
 
 impl World {
     /// The kinds that the oracle knows.
-    pub(crate) fn new(folder: Folder, answer: &Value) -> Self {
+    pub(crate) fn new(answer: &Value) -> Self {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let kinds = answer["kinds"].as_array().expect("the oracle lists kinds").iter().map(|kind| Kind {
             api_version: text(&kind["apiVersion"]),
@@ -65,7 +63,7 @@ impl World {
         for common in COMMON {
             assert!(kinds.iter().any(|kind| kind.is(common)), "the oracle does not know {common}");
         }
-        Self { folder, kinds }
+        Self { kinds }
     }
 
     pub(crate) fn kind(&self, dice: &mut Dice) -> &Kind {
@@ -74,17 +72,6 @@ impl World {
         }
         let wanted = *dice.pick(&COMMON);
         self.kinds.iter().find(|kind| kind.is(wanted)).expect("checked at the beginning")
-    }
-
-    /// The type of a kind, with what strategic merges need.
-    pub(crate) fn strategic(&self, kind: &Kind) -> Type<'_> {
-        let found = self.folder.strategic(&kind.type_ref()).expect("schemas can be read");
-        found.unwrap_or_else(|| panic!("we do not know the kind {kind:?}"))
-    }
-
-    /// The type of a kind, with what server-side apply needs.
-    pub(crate) fn merge_diff(&self, kind: &Kind) -> Type<'_> {
-        self.folder.merge_diff(&kind.schema(), &kind.json()).expect("we know the kind")
     }
 }
 
@@ -99,6 +86,12 @@ impl Kind {
 
     pub(crate) fn schema(&self) -> Value {
         json!({"file": "schema_smd.yaml", "type": self.type_name})
+    }
+
+    /// The type of its objects.
+    pub(crate) fn ty(&self) -> Type<'static> {
+        let kind = self.type_ref();
+        BuiltIn.type_of(&kind).unwrap_or_else(|| panic!("we do not know the kind {kind:?}"))
     }
 
     fn type_ref(&self) -> TypeRef<'_> {
