@@ -77,6 +77,7 @@ mod known_lists;
 mod list_keys;
 mod managed_fields;
 mod merge;
+pub mod merge_patch;
 #[cfg(feature = "json-patch")]
 pub mod patch;
 mod path;
@@ -85,6 +86,7 @@ mod projection;
 mod quantity;
 mod redact;
 pub mod schema;
+pub mod strategic;
 #[cfg(test)]
 mod testing;
 mod text;

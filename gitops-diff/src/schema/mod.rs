@@ -91,6 +91,16 @@ pub enum Format {
     Embedded,
 }
 
+/// What to do about fields that a schema does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownFields {
+    /// Treat them as what they look like: their types are [deduced](Type::deduced).
+    #[default]
+    Deduce,
+    /// Refuse them wherever the reference implementations do.
+    Refuse,
+}
+
 /// How a list is merged, owned and compared: Kubernetes' `x-kubernetes-list-type`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ListKind<'s> {

@@ -1,0 +1,132 @@
+//! The items of two lists paired by keys that all differ: the usual case, found without sorting.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::go::{Key, Kind};
+
+/// Up to this many items, pairs are found by looking through the list.
+const FEW: usize = 16;
+
+/// Which item of the old list goes with each item of the new one.
+pub(super) struct Pairs {
+    places: Places,
+    new: usize,
+    old: usize,
+}
+
+enum Places {
+    Few([u8; FEW]),
+    Many(Vec<Option<usize>>),
+}
+
+/// A place in [`Places::Few`] that is none.
+const NOWHERE: u8 = u8::MAX;
+
+impl Pairs {
+    /// `None` if an item has no key, two items of a list have the same one, or the keys are not all texts or all integers:
+    /// keys of different types can have the same text.
+    pub(super) fn of(old: &[Value], new: &[Value], key: &str) -> Option<Self> {
+        let kind = new.first().or(old.first()).and_then(|item| item.get(key)).map(Kind::of);
+        if !matches!(kind, Some(Kind::Text | Kind::Int)) {
+            return None;
+        }
+        let key_of = |item| -> Option<Key<'_>> {
+            let value = Value::get(item, key)?;
+            if Some(Kind::of(value)) == kind { Key::of(value) } else { None }
+        };
+        let places = if old.len() <= FEW && new.len() <= FEW {
+            Places::Few(few(old, new, key_of)?)
+        } else {
+            Places::Many(many(old, new, key_of)?)
+        };
+        Some(Self { places, new: new.len(), old: old.len() })
+    }
+
+    /// For each new item, where the old one is.
+    pub(super) fn places(&self) -> impl Iterator<Item = Option<usize>> {
+        (0..self.new).map(|at| match &self.places {
+            Places::Few(places) => places.get(at).filter(|at| **at != NOWHERE).map(|at| usize::from(*at)),
+            Places::Many(places) => places.get(at).copied().flatten(),
+        })
+    }
+
+    /// Whether both lists have the same keys in the same order.
+    pub(super) fn same_order(&self) -> bool {
+        self.old == self.new && self.places().enumerate().all(|(at, place)| place == Some(at))
+    }
+
+    /// The items of the old list that the new one does not have.
+    pub(super) fn unmatched<'v>(&self, old: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+        let mut matched = vec![false; self.old];
+        for at in self.places().flatten() {
+            matched[at] = true;
+        }
+        old.iter().zip(matched).filter(|(_, matched)| !matched).map(|(item, _)| item)
+    }
+}
+
+fn few<'v>(
+    old: &'v [Value],
+    new: &'v [Value],
+    key_of: impl Fn(&'v Value) -> Option<Key<'v>>,
+) -> Option<[u8; FEW]> {
+    let mut keys = [Key::Null; FEW];
+    for (at, item) in old.iter().enumerate() {
+        let key = key_of(item)?;
+        if keys[..at].contains(&key) {
+            return None;
+        }
+        keys[at] = key;
+    }
+    let keys = &keys[..old.len()];
+    let mut places = [NOWHERE; FEW];
+    let mut added = [Key::Null; FEW];
+    let mut extra = 0;
+    for (at, item) in new.iter().enumerate() {
+        let key = key_of(item)?;
+        // Mostly it is where it was.
+        let place =
+            if keys.get(at) == Some(&key) { Some(at) } else { keys.iter().position(|other| *other == key) };
+        match place {
+            Some(place) => {
+                // Fewer than sixteen.
+                let place = u8::try_from(place).ok()?;
+                if places[..at].contains(&place) {
+                    return None;
+                }
+                places[at] = place;
+            }
+            None if added[..extra].contains(&key) => return None,
+            None => {
+                added[extra] = key;
+                extra += 1;
+            }
+        }
+    }
+    Some(places)
+}
+
+fn many<'v>(
+    old: &'v [Value],
+    new: &'v [Value],
+    key_of: impl Fn(&'v Value) -> Option<Key<'v>>,
+) -> Option<Vec<Option<usize>>> {
+    let mut known = HashMap::with_capacity(old.len());
+    for (at, item) in old.iter().enumerate() {
+        // Who has this key in the new list is not known yet.
+        if known.insert(key_of(item)?, (Some(at), false)).is_some() {
+            return None;
+        }
+    }
+    let mut places = Vec::with_capacity(new.len());
+    for item in new {
+        let (place, taken) = known.entry(key_of(item)?).or_insert((None, false));
+        if std::mem::replace(taken, true) {
+            return None;
+        }
+        places.push(*place);
+    }
+    Some(places)
+}
