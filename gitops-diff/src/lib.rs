@@ -65,18 +65,17 @@
 struct Readme;
 
 mod align;
-mod apply;
 mod base64;
 mod canonical;
-mod change;
 mod diff;
 mod difference;
 mod equality;
 mod field_set;
+mod go_json;
+mod item_key;
 mod known_lists;
 mod list_keys;
 mod managed_fields;
-mod merge;
 pub mod merge_patch;
 #[cfg(feature = "json-patch")]
 pub mod patch;
@@ -90,13 +89,15 @@ pub mod strategic;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod typed;
 #[cfg(feature = "text")]
 mod unified;
+mod write;
 
-pub use crate::apply::{Applied, ApplyError, Conflict, apply, update};
 pub use crate::diff::{DiffOptions, diff, stated};
 pub use crate::difference::{Difference, DifferenceKind, Shown};
 pub use crate::field_set::{FieldSet, FieldSetError};
+pub use crate::item_key::ItemKey;
 pub use crate::known_lists::KnownLists;
 pub use crate::list_keys::{DeducedLists, ListKey, ListKeys, ListKind, TypeRef};
 pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
@@ -107,3 +108,4 @@ pub use crate::quantity::{Quantity, QuantityError};
 pub use crate::redact::{Redaction, stored_secret};
 #[cfg(feature = "text")]
 pub use crate::unified::{UnifiedOptions, unified, yaml};
+pub use crate::write::{Applied, ApplyError, Conflict, WriteOptions, apply, extract, update};

@@ -1,8 +1,9 @@
 //! How the items of a list are told apart.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -89,6 +90,23 @@ impl<T: ListKeys + ?Sized> ListKeys for std::sync::Arc<T> {
     }
 }
 
+/// What is known about the object that is walked.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) object: TypeRef<'a>,
+    pub(crate) lists: &'a dyn ListKeys,
+}
+
+impl Context<'_> {
+    pub(crate) fn list(&self, path: &FieldPath) -> ListKind<'_> {
+        self.lists.keys_of(&self.object, path)
+    }
+
+    pub(crate) fn is_atomic_map(&self, path: &FieldPath) -> bool {
+        self.lists.is_atomic_map(&self.object, path)
+    }
+}
+
 /// Every list atomic, every map granular, but for what all objects have in `metadata`: what the API server takes for
 /// granted where it has no schema.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,22 +149,22 @@ pub(crate) fn first_elements(kind: ListKind<'_>, items: &[Value]) -> (Vec<PathEl
 /// The key of one item: fields that it lacks have their default, or are left out where there is none.
 pub(crate) fn item_key(item: &Value, keys: &[ListKey]) -> Option<PathElement> {
     let Value::Object(map) = item else { return None };
-    let mut key = BTreeMap::new();
+    let mut key: Vec<(Arc<str>, Value)> = Vec::new();
     let mut found = false;
     for field in keys {
         match (map.get(&*field.name), &field.default) {
             (Some(Value::Array(_) | Value::Object(_)), _) => return None,
             (Some(value), _) if !value.is_null() => {
                 found = true;
-                key.insert(field.name.as_ref().into(), value.clone());
+                key.push((field.name.as_ref().into(), value.clone()));
             }
             (_, Some(default)) => {
-                key.insert(field.name.as_ref().into(), Value::from(&**default));
+                key.push((field.name.as_ref().into(), Value::from(&**default)));
             }
             _ => {}
         }
     }
-    found.then_some(PathElement::Key(key))
+    found.then(|| PathElement::Key(key.into_iter().collect()))
 }
 
 /// A field that tells the items of two lists apart, found by looking: all items are maps, all have it, and no two of

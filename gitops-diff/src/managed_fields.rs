@@ -18,10 +18,17 @@ pub enum Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Operation {
+    /// The word that managedFields entries have for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Apply => "Apply",
             Self::Update => "Update",
-        })
+        }
     }
 }
 
@@ -148,35 +155,68 @@ impl ManagedFields {
 }
 
 fn read(index: usize, entry: &Value) -> Result<ManagedFieldsEntry, ManagedFieldsError> {
-    let bad = |field| ManagedFieldsError::Field { index, field };
-    let text = |field: &'static str| match entry.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(bad(field)),
-    };
-    if !entry.is_object() {
-        return Err(ManagedFieldsError::NotAList);
-    }
-    let manager = text("manager")?.unwrap_or_default();
-    let operation = match text("operation")?.as_deref() {
-        Some("Apply") => Operation::Apply,
-        Some("Update") => Operation::Update,
-        _ => return Err(bad("operation")),
-    };
-    let fields =
-        match entry.get("fieldsV1") {
-            None | Some(Value::Null) => FieldSet::new(),
-            Some(fields) => FieldSet::from_fields_v1(fields)
-                .map_err(|source| ManagedFieldsError::Fields { index, manager: manager.clone(), source })?,
-        };
+    let header = Header::read(index, entry)?;
+    let manager = header.manager.to_owned();
+    let fields = FieldSet::from_fields_v1(header.fields).map_err(|source| ManagedFieldsError::Fields {
+        index,
+        manager: manager.clone(),
+        source,
+    })?;
     Ok(ManagedFieldsEntry {
         manager,
-        operation,
-        api_version: text("apiVersion")?.unwrap_or_default(),
-        subresource: text("subresource")?.unwrap_or_default(),
-        time: text("time")?,
+        operation: header.operation,
+        api_version: header.api_version.to_owned(),
+        subresource: header.subresource.to_owned(),
+        time: header.time.map(str::to_owned),
         fields,
     })
+}
+
+/// What an entry says besides its fields.
+pub(crate) struct Header<'a> {
+    pub(crate) manager: &'a str,
+    pub(crate) operation: Operation,
+    pub(crate) api_version: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) time: Option<&'a str>,
+    /// Not read yet.
+    pub(crate) fields: &'a Value,
+    /// Whether it has nothing besides, and nothing that is left out when it is written.
+    pub(crate) is_verbatim: bool,
+}
+
+impl<'a> Header<'a> {
+    /// Reads an entry, with the demands of the API server (`managedfields/internal/managedfields.go`,
+    /// `DecodeManagedFields`).
+    pub(crate) fn read(index: usize, entry: &'a Value) -> Result<Self, ManagedFieldsError> {
+        let bad = |field| ManagedFieldsError::Field { index, field };
+        let Value::Object(entry) = entry else { return Err(ManagedFieldsError::NotAList) };
+        let text = |field: &'static str| match entry.get(field) {
+            None | Some(Value::Null) => Ok(""),
+            Some(Value::String(text)) => Ok(text.as_str()),
+            Some(_) => Err(bad(field)),
+        };
+        let operation = match text("operation")? {
+            "Apply" => Operation::Apply,
+            "Update" => Operation::Update,
+            _ => return Err(bad("operation")),
+        };
+        let (manager, api_version, subresource) =
+            (text("manager")?, text("apiVersion")?, text("subresource")?);
+        let time = Some(text("time")?).filter(|time| !time.is_empty());
+        if api_version.is_empty() {
+            return Err(bad("apiVersion"));
+        }
+        if text("fieldsType")? != "FieldsV1" {
+            return Err(bad("fieldsType"));
+        }
+        let fields = entry.get("fieldsV1");
+        let written = [manager, subresource].iter().filter(|text| !text.is_empty()).count();
+        let is_verbatim =
+            entry.len() == 3 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
+        let fields = fields.unwrap_or(&Value::Null);
+        Ok(Self { manager, operation, api_version, subresource, time, fields, is_verbatim })
+    }
 }
 
 fn write(entry: &ManagedFieldsEntry) -> Value {
@@ -245,7 +285,9 @@ mod tests {
             with(json!([{"operation": "Steal"}])),
             ManagedFieldsError::Field { index: 0, field: "operation" }
         );
-        let error = with(json!([{"manager": "m", "operation": "Apply", "fieldsV1": {"f:a": 1}}]));
+        let error = with(json!([{
+            "manager": "m", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:a": 1},
+        }]));
         assert_eq!(
             error.to_string(),
             "metadata.managedFields[0], manager \"m\": field set, at .a: expected a map of elements"

@@ -1,12 +1,12 @@
 //! Where a field is in a tree.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::ItemKey;
 use crate::canonical;
 
 /// One step down a tree.
@@ -18,7 +18,7 @@ pub enum PathElement {
     /// A field of a map.
     Field(Arc<str>),
     /// The item of a list that has these values in its key fields, such as `[name="web"]`.
-    Key(BTreeMap<Arc<str>, Value>),
+    Key(ItemKey),
     /// The item of a list that equals this value, such as a finalizer.
     Value(Value),
     /// The item of a list at this position, counted from zero.
@@ -33,7 +33,7 @@ impl PathElement {
 
     /// The item of a list with one key field.
     pub fn key(name: impl Into<Arc<str>>, value: impl Into<Value>) -> Self {
-        Self::Key(BTreeMap::from([(name.into(), value.into())]))
+        Self::Key(ItemKey::from([(name.into(), value.into())]))
     }
 
     /// The child of `parent` that this element names.
@@ -69,7 +69,7 @@ impl PathElement {
 }
 
 /// Whether `item` is the one that `key` names.
-pub(crate) fn has_key(item: &Value, key: &BTreeMap<Arc<str>, Value>) -> bool {
+pub(crate) fn has_key(item: &Value, key: &ItemKey) -> bool {
     let Value::Object(map) = item else { return false };
     key.iter().all(|(name, want)| match map.get(&**name) {
         Some(have) => canonical::same(have, want),
@@ -80,16 +80,10 @@ pub(crate) fn has_key(item: &Value, key: &BTreeMap<Arc<str>, Value>) -> bool {
 impl Ord for PathElement {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
+            // Names are often shared with the schema.
+            (Self::Field(a), Self::Field(b)) if Arc::ptr_eq(a, b) => Ordering::Equal,
             (Self::Field(a), Self::Field(b)) => a.cmp(b),
-            (Self::Key(a), Self::Key(b)) => {
-                for ((k, v), (l, w)) in a.iter().zip(b) {
-                    match k.cmp(l).then_with(|| canonical::cmp(v, w)) {
-                        Ordering::Equal => {}
-                        other => return other,
-                    }
-                }
-                a.len().cmp(&b.len())
-            }
+            (Self::Key(a), Self::Key(b)) => a.cmp(b),
             (Self::Value(a), Self::Value(b)) => canonical::cmp(a, b),
             (Self::Index(a), Self::Index(b)) => a.cmp(b),
             _ => self.rank().cmp(&other.rank()),
@@ -118,7 +112,7 @@ impl Hash for PathElement {
             Self::Field(name) => name.hash(state),
             Self::Key(key) => {
                 state.write_usize(key.len());
-                for (name, value) in key {
+                for (name, value) in key.iter() {
                     name.hash(state);
                     canonical::hash(value, state);
                 }
@@ -193,6 +187,11 @@ impl FieldPath {
     /// The steps, from the root down.
     pub fn elements(&self) -> &[PathElement] {
         &self.0
+    }
+
+    /// The steps, given away.
+    pub(crate) fn into_elements(self) -> Vec<PathElement> {
+        self.0
     }
 
     /// The last step.
@@ -308,7 +307,7 @@ impl FieldPath {
 }
 
 /// A list item that has nothing but its key.
-pub(crate) fn key_item(key: &BTreeMap<Arc<str>, Value>) -> Value {
+pub(crate) fn key_item(key: &ItemKey) -> Value {
     Value::Object(key.iter().map(|(name, value)| (name.to_string(), value.clone())).collect())
 }
 

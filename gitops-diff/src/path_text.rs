@@ -1,6 +1,5 @@
 //! The spellings of a path: the readable form, JSON Pointer, and the element strings of managedFields.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::text::json_text;
-use crate::{FieldPath, PathElement};
+use crate::{FieldPath, ItemKey, PathElement, go_json};
 
 /// A path that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +138,7 @@ impl<'a> Reader<'a> {
         }
         if self.eat("{}") {
             self.expect("]", "\"]\"")?;
-            return Ok(PathElement::Key(BTreeMap::new()));
+            return Ok(PathElement::Key(ItemKey::from([])));
         }
         if self.rest().starts_with(|c: char| c.is_ascii_digit()) {
             return self.index();
@@ -163,15 +162,19 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self, first: Arc<str>) -> Result<PathElement, PathError> {
-        let mut key = BTreeMap::new();
+        let mut fields: Vec<(Arc<str>, Value)> = Vec::new();
         let mut name = first;
         loop {
             self.expect("=", "\"=\" and a value, or \"]\"")?;
-            if key.insert(name, self.json()?).is_some() {
-                return self.fail("each key field once");
-            }
+            fields.push((name, self.json()?));
             if self.eat("]") {
-                return Ok(PathElement::Key(key));
+                let given = fields.len();
+                let key: ItemKey = fields.into_iter().collect();
+                return if key.len() == given {
+                    Ok(PathElement::Key(key))
+                } else {
+                    self.fail("each key field once")
+                };
             }
             self.expect(",", "\",\" or \"]\"")?;
             name = self.name()?;
@@ -297,30 +300,53 @@ fn index_of(part: &str) -> Option<usize> {
 
 impl PathElement {
     /// The spelling in a managedFields entry: `f:NAME`, `k:{…}` with the key fields by name, `v:JSON`, `i:NUMBER`.
+    ///
+    /// To the letter that of structured-merge-diff (`fieldpath/serialize-pe.go`), escapes included.
     pub fn to_managed(&self) -> String {
+        let mut text = String::new();
+        self.write_managed(&mut text);
+        text
+    }
+
+    /// Appends the spelling in a managedFields entry.
+    pub(crate) fn write_managed(&self, text: &mut String) {
         match self {
-            Self::Field(name) => format!("f:{name}"),
-            Self::Key(key) => {
-                let fields: Vec<_> =
-                    key.iter().map(|(name, value)| format!("{}:{value}", Value::from(&**name))).collect();
-                format!("k:{{{}}}", fields.join(","))
+            Self::Field(name) => {
+                text.reserve(2 + name.len());
+                text.push_str("f:");
+                text.push_str(name);
             }
-            Self::Value(value) => format!("v:{value}"),
-            Self::Index(index) => format!("i:{index}"),
+            Self::Key(key) => {
+                text.push_str("k:{");
+                for (at, (name, value)) in key.iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    go_json::write_name(name, text);
+                    text.push(':');
+                    go_json::write(value, text);
+                }
+                text.push('}');
+            }
+            Self::Value(value) => {
+                text.push_str("v:");
+                go_json::write(value, text);
+            }
+            Self::Index(index) => {
+                text.push_str("i:");
+                text.push_str(&index.to_string());
+            }
         }
     }
 
     /// Reads the spelling in a managedFields entry.
     pub fn from_managed(text: &str) -> Result<Self, PathError> {
         let bad = || PathError::Element(text.to_owned());
-        match text.split_once(':').ok_or_else(bad)? {
-            ("f", name) => Ok(Self::field(name)),
-            ("k", json) => match serde_json::from_str(json).map_err(|_| bad())? {
-                Value::Object(key) => Ok(Self::Key(key.into_iter().map(|(k, v)| (k.into(), v)).collect())),
-                _ => Err(bad()),
-            },
-            ("v", json) => Ok(Self::Value(serde_json::from_str(json).map_err(|_| bad())?)),
-            ("i", index) => Ok(Self::Index(index.parse().map_err(|_| bad())?)),
+        match text.split_at_checked(2).ok_or_else(bad)? {
+            ("f:", name) => Ok(Self::field(name)),
+            ("k:", json) => go_json::read_key(json).map(Self::Key).ok_or_else(bad),
+            ("v:", json) => go_json::read(json).map(Self::Value).ok_or_else(bad),
+            ("i:", index) => Ok(Self::Index(index.parse().map_err(|_| bad())?)),
             _ => Err(bad()),
         }
     }
@@ -352,7 +378,8 @@ mod tests {
         prop_oneof![
             any::<String>().prop_map(PathElement::field),
             "[a-z]{1,3}".prop_map(PathElement::field),
-            btree_map(any::<String>().prop_map(Arc::from), any_value(), 0..3).prop_map(PathElement::Key),
+            btree_map(any::<String>().prop_map(Arc::from), any_value(), 0..3)
+                .prop_map(|fields| PathElement::Key(fields.into_iter().collect())),
             any_value().prop_map(PathElement::Value),
             any::<usize>().prop_map(PathElement::Index),
         ]

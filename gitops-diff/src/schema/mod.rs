@@ -55,6 +55,17 @@ pub struct Type<'s> {
     id: TypeId,
 }
 
+/// What to do about fields that a type does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnknownFields {
+    /// They hold values of any kind ([`Type::deduced`]).
+    #[default]
+    Deduce,
+    /// They are errors, as for the API server.
+    Refuse,
+}
+
 /// What a scalar may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
@@ -89,16 +100,6 @@ pub enum Format {
     Bytes,
     /// A whole object inside another (`x-kubernetes-embedded-resource`, `runtime.RawExtension`).
     Embedded,
-}
-
-/// What to do about fields that a schema does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum UnknownFields {
-    /// Treat them as what they look like: their types are [deduced](Type::deduced).
-    #[default]
-    Deduce,
-    /// Refuse them wherever the reference implementations do.
-    Refuse,
 }
 
 /// How a list is merged, owned and compared: Kubernetes' `x-kubernetes-list-type`.

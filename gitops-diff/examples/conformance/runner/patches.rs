@@ -1,12 +1,13 @@
 //! Merge patches and three-way merges.
 
-use gitops_diff::TypeRef;
 use gitops_diff::schema::Type;
+use gitops_diff::strategic::TypeSource;
+use gitops_diff::{FieldPath, TypeRef};
 use serde_json::{Map, Value};
 
 use super::Folder;
 use super::compare::{expect, same};
-use super::engines::{self, Failure, Merged, Source, ThreeWay};
+use super::engines::{self, Failure, Merged, ThreeWay};
 use super::vectors::{Case, Document, document};
 
 /// RFC 7386, and what Kubernetes does otherwise.
@@ -45,9 +46,9 @@ pub(crate) fn strategic_merge(case: &Case, folder: &Folder) -> Result<(), String
         engines::strategic_merge(ty, source, &original, &patch)
     };
     let expected = json_of(case);
-    outcome("the merge", &expected, "expected", run(Source::GoTypes))?;
+    outcome("the merge", &expected, "expected", run(TypeSource::GoTypes))?;
     let by_openapi = case.get("openapi_v3").unwrap_or(&expected);
-    outcome("the merge by OpenAPI", by_openapi, "expected", run(Source::OpenApi))
+    outcome("the merge by OpenAPI", by_openapi, "expected", run(TypeSource::OpenApi))
 }
 
 /// Making a strategic merge patch.
@@ -56,7 +57,7 @@ pub(crate) fn two_way(case: &Case, folder: &Folder) -> Result<(), String> {
         let ty = kind(case, folder)?;
         let (original, modified) = (object(case.document("original"))?, object(case.document("modified"))?);
         let patch = engines::two_way(ty, &original, &modified)?;
-        let merged = engines::strategic_merge(ty, Source::GoTypes, &original, &patch);
+        let merged = engines::strategic_merge(ty, TypeSource::GoTypes, &original, &patch);
         Ok((patch, merged.is_ok_and(|merged| same(&merged, &modified))))
     };
     let made = run();
@@ -82,18 +83,25 @@ pub(crate) fn three_way_json(case: &Case) -> Result<(), String> {
 fn with_input(
     case: &Case,
     read: fn(Document<'_>) -> Result<Value, Failure>,
-    run: impl FnOnce(&ThreeWay<'_>) -> Result<Merged, Failure>,
+    run: impl FnOnce(&ThreeWay) -> Result<Merged, Failure>,
 ) -> Result<Merged, Failure> {
-    let original = read(case.document("original"))?;
-    let modified = read(case.document("modified"))?;
-    let current = read(case.document("current"))?;
     run(&ThreeWay {
-        original: &original,
-        modified: &modified,
-        current: &current,
+        original: read(case.document("original"))?,
+        modified: read(case.document("modified"))?,
+        current: read(case.document("current"))?,
         overwrite: case.flag("overwrite"),
-        preconditions: case.get("preconditions").and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
+        preconditions: preconditions(case)?,
     })
+}
+
+/// The fields that must not change.
+fn preconditions(case: &Case) -> Result<Vec<FieldPath>, Failure> {
+    let paths = case.get("preconditions").and_then(Value::as_array).into_iter().flatten();
+    let read = |path: &Value| {
+        let read: Result<FieldPath, _> = format!(".{}", path.as_str().unwrap_or_default()).parse();
+        read.map_err(|error| Failure { class: "preconditions", message: error.to_string() })
+    };
+    paths.map(read).collect()
 }
 
 fn merged(case: &Case, result: Result<Merged, Failure>) -> Result<(), String> {

@@ -1,0 +1,41 @@
+//! What a manager applied (`managedfields/extract.go`).
+
+use serde_json::Value;
+
+use super::managed_fields;
+use super::owners::Owners;
+use crate::TypeRef;
+use crate::managed_fields::{ManagedFieldsError, Operation};
+use crate::schema::Schema;
+use crate::typed;
+
+/// The part of an object that a manager owns, as a configuration that it could apply: `apiVersion`, `kind` and the fields
+/// of its entry; `None` if it has no entry.
+///
+/// Items of keyed lists come with their keys, and the object with its name and namespace, which nobody owns. The values
+/// are those that the object has now.
+pub fn extract(
+    object: &Value,
+    manager: &str,
+    operation: Operation,
+    subresource: &str,
+    schema: &(impl Schema + ?Sized),
+) -> Result<Option<Value>, ManagedFieldsError> {
+    let ty = schema.type_or_deduced(&TypeRef::of(object));
+    let owners = Owners::read(managed_fields(object), ty)?;
+    let found = owners.list.iter().find(|owner| {
+        owner.manager == manager && owner.operation == operation && owner.subresource == subresource
+    });
+    let Some(owner) = found else { return Ok(None) };
+    let mut extracted = typed::extract(object, &owner.fields.leaves(), ty, true);
+    if !extracted.is_object() {
+        extracted = Value::Object(serde_json::Map::new());
+    }
+    for path in [&["apiVersion"][..], &["kind"], &["metadata", "name"], &["metadata", "namespace"]] {
+        let path = crate::FieldPath::of_fields(path.iter().copied());
+        if let Some(value) = path.get(object) {
+            path.set(&mut extracted, value.clone());
+        }
+    }
+    Ok(Some(extracted))
+}

@@ -1,0 +1,217 @@
+//! The owners of an object's fields while it is written: `metadata.managedFields`, read against the schema
+//! (`managedfields/internal/managedfields.go`).
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value};
+
+use super::time::seconds;
+use super::{Conflict, WriteOptions};
+use crate::FieldSet;
+use crate::managed_fields::{Header, ManagedFieldsError, Operation};
+use crate::schema::Type;
+use crate::typed::{Comparison, read_fields};
+
+/// One owner.
+pub(super) struct Owner<'a> {
+    pub(super) manager: Cow<'a, str>,
+    pub(super) operation: Operation,
+    pub(super) api_version: Cow<'a, str>,
+    pub(super) subresource: Cow<'a, str>,
+    pub(super) time: Option<Cow<'a, str>>,
+    pub(super) fields: FieldSet,
+    /// The entry as it was written, where that still is how it is written.
+    pub(super) source: Option<&'a Value>,
+}
+
+impl<'a> Owner<'a> {
+    fn read(index: usize, entry: &'a Value, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+        let header = Header::read(index, entry)?;
+        let set = read_fields(header.fields, ty).map_err(|source| ManagedFieldsError::Fields {
+            index,
+            manager: header.manager.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            manager: header.manager.into(),
+            operation: header.operation,
+            api_version: header.api_version.into(),
+            subresource: header.subresource.into(),
+            time: header.time.map(Into::into),
+            source: (set.is_verbatim && header.is_verbatim).then_some(entry),
+            fields: set.fields,
+        })
+    }
+
+    /// Who this is: entries of one identity are one. Applies are the same at every API version.
+    fn identity(&self) -> (Operation, &str, &str, &str) {
+        let version = if self.operation == Operation::Apply { "" } else { &*self.api_version };
+        (self.operation, &self.manager, version, &self.subresource)
+    }
+
+    pub(super) fn set_fields(&mut self, fields: FieldSet) {
+        if fields != self.fields {
+            self.fields = fields;
+            self.source = None;
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        // `Apply` sorts before `Update`.
+        let time = |owner: &Self| owner.time.as_deref().map_or(0, seconds);
+        self.operation
+            .cmp(&other.operation)
+            .then_with(|| time(self).cmp(&time(other)))
+            .then_with(|| self.manager.cmp(&other.manager))
+            .then_with(|| self.api_version.cmp(&other.api_version))
+            .then_with(|| self.subresource.cmp(&other.subresource))
+    }
+
+    fn into_value(self) -> Value {
+        if let Some(source) = self.source {
+            return source.clone();
+        }
+        let mut map = Map::new();
+        let mut text = |name: &str, text: Cow<'_, str>| {
+            if !text.is_empty() {
+                map.insert(name.to_owned(), Value::String(text.into_owned()));
+            }
+        };
+        text("manager", self.manager);
+        text("operation", self.operation.as_str().into());
+        text("apiVersion", self.api_version);
+        text("time", self.time.unwrap_or_default());
+        text("fieldsType", "FieldsV1".into());
+        text("subresource", self.subresource);
+        map.insert("fieldsV1".to_owned(), self.fields.to_fields_v1());
+        Value::Object(map)
+    }
+}
+
+/// All owners of an object's fields.
+pub(super) struct Owners<'a> {
+    pub(super) list: Vec<Owner<'a>>,
+    /// How many entries were read.
+    pub(super) read: usize,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn none() -> Self {
+        Self { list: Vec::new(), read: 0 }
+    }
+
+    /// Reads the value of an object's `metadata.managedFields`.
+    pub(super) fn read(entries: Option<&'a Value>, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+        let entries = match entries {
+            None | Some(Value::Null) => return Ok(Self::none()),
+            Some(Value::Array(entries)) => entries,
+            Some(_) => return Err(ManagedFieldsError::NotAList),
+        };
+        let read = |(index, entry)| Owner::read(index, entry, ty);
+        let list = entries.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        let mut owners = Self { list, read: entries.len() };
+        owners.keep_last();
+        Ok(owners)
+    }
+
+    /// Of several entries of one identity the last one counts.
+    fn keep_last(&mut self) {
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        let identity = |at: &usize| self.list.get(*at).map(Owner::identity);
+        order.sort_by(|a, b| identity(a).cmp(&identity(b)).then(a.cmp(b)));
+        let mut doubled: Vec<usize> = order
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [a, b] if identity(a) == identity(b) => Some(*a),
+                _ => None,
+            })
+            .collect();
+        doubled.sort_unstable();
+        for at in doubled.into_iter().rev() {
+            self.list.remove(at);
+        }
+    }
+
+    /// Drops those whose fields are named in another version of the API, which cannot be converted here
+    /// (`merge/update.go`, `reconcileManagedFieldsWithSchemaChanges`).
+    pub(super) fn keep_version(&mut self, api_version: &str) {
+        self.list.retain(|owner| owner.api_version == api_version);
+    }
+
+    /// Where the owner of this identity is.
+    pub(super) fn find(&self, like: &Owner<'_>) -> Option<usize> {
+        self.list.iter().position(|owner| owner.identity() == like.identity())
+    }
+
+    /// What others than the one at `except` own of what was written: the conflicts.
+    pub(super) fn conflicts(&self, change: &Comparison, except: Option<usize>) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        for (at, owner) in self.list.iter().enumerate() {
+            if Some(at) == except {
+                continue;
+            }
+            let mut theirs = owner.fields.intersection(&change.modified);
+            theirs = theirs.union(&owner.fields.intersection(&change.added));
+            conflicts.extend(theirs.iter().map(|path| Conflict {
+                manager: owner.manager.clone().into_owned(),
+                operation: owner.operation,
+                api_version:
+                    (owner.operation == Operation::Update).then(|| owner.api_version.clone().into_owned()),
+                subresource: owner.subresource.clone().into_owned(),
+                path,
+            }));
+        }
+        conflicts.sort();
+        conflicts
+    }
+
+    /// Takes what was written or removed from all but the one at `except`.
+    pub(super) fn take(&mut self, change: &Comparison, except: Option<usize>) {
+        if change.is_empty() {
+            return;
+        }
+        for (at, owner) in self.list.iter_mut().enumerate() {
+            if Some(at) == except {
+                continue;
+            }
+            let lost = [&change.modified, &change.added, &change.removed];
+            if lost.iter().all(|lost| owner.fields.is_disjoint(lost)) {
+                continue;
+            }
+            let left = lost.iter().fold(owner.fields.clone(), |left, lost| left.difference(lost));
+            owner.set_fields(left);
+        }
+    }
+
+    /// The entries as they are written, sorted as the API server sorts them; `None` if they are, in this order, what was
+    /// read.
+    pub(super) fn into_entries(mut self) -> Option<Vec<Value>> {
+        self.list.retain(|owner| !owner.fields.is_empty());
+        let is_sorted = self.list.is_sorted_by(|a, b| a.order(b).is_le());
+        if is_sorted && self.list.len() == self.read && self.list.iter().all(|owner| owner.source.is_some()) {
+            return None;
+        }
+        self.list.sort_by(Owner::order);
+        Some(self.list.into_iter().map(Owner::into_value).collect())
+    }
+}
+
+/// An owner for a write that is to be made.
+pub(super) fn writer<'a>(
+    options: &'a WriteOptions,
+    operation: Operation,
+    api_version: &'a str,
+    fields: FieldSet,
+) -> Owner<'a> {
+    let manager = if options.manager.is_empty() { "unknown" } else { &options.manager };
+    Owner {
+        manager: manager.into(),
+        operation,
+        api_version: api_version.into(),
+        subresource: options.subresource.as_str().into(),
+        time: options.time.as_deref().map(Into::into),
+        fields,
+        source: None,
+    }
+}

@@ -1,0 +1,89 @@
+//! Removing what an applier gave up (`merge/update.go`, `prune`).
+
+use serde_json::Value;
+
+use crate::FieldSet;
+use crate::schema::Type;
+use crate::typed::{field_set, remove};
+
+/// The merged object without what its applier owned and no longer states, unless somebody else owns it. `None` if
+/// that is nothing.
+///
+/// A map or list goes with all that nobody owns in it, once nothing in it is owned any more.
+///
+/// `last` is what the applier owned, `stated` what it states now, `others` what the others own.
+pub(super) fn prune<'a>(
+    merged: &Value,
+    last: &FieldSet,
+    stated: &FieldSet,
+    others: impl Iterator<Item = &'a FieldSet>,
+    ty: Type<'_>,
+) -> Option<Value> {
+    // All that was owned is stated again, and so is every map and list item on the way to it.
+    if last.is_subset(stated) {
+        return None;
+    }
+    let named = |set: &FieldSet| set.with_named_ancestors(Some(ty));
+    let last = named(last);
+    let all = named(&field_set(merged, ty));
+    let mut owned = named(stated);
+    for set in others {
+        owned = owned.union(&named(set));
+    }
+    // Without anything that was owned; then with what is owned now (`addBackOwnedItems`) …
+    let without = remove(merged, &last, ty);
+    let kept = named(&field_set(&without, ty)).union(&owned);
+    let with_owned = remove(merged, &all.difference(&kept), ty);
+    // … and with what its applier never owned (`addBackDanglingItems`).
+    let left = named(&field_set(&with_owned, ty));
+    Some(remove(merged, &all.difference(&left).intersection(&last), ty))
+}
+
+/// Takes out what became null by losing all it had, and maps that thereby become empty.
+pub(super) fn without_residue(pruned: &mut Value, before: &Value) {
+    match (pruned, before) {
+        (Value::Object(pruned), Value::Object(before)) => {
+            pruned.retain(|name, value| match before.get(name) {
+                Some(old) if value.is_null() => old.is_null(),
+                Some(old) => {
+                    without_residue(value, old);
+                    !is_emptied(value, old)
+                }
+                None => true,
+            });
+        }
+        // Items keep their order, but some may be gone.
+        (Value::Array(pruned), Value::Array(before)) if pruned.len() == before.len() => {
+            for (value, old) in pruned.iter_mut().zip(before) {
+                without_residue(value, old);
+            }
+        }
+        (Value::Array(pruned), Value::Array(_)) => pruned.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+fn is_emptied(value: &Value, old: &Value) -> bool {
+    matches!((value, old), (Value::Object(value), Value::Object(old)) if value.is_empty() && !old.is_empty())
+}
+
+/// Takes all nulls out of the maps of a tree.
+pub(super) fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.retain(|_, value| {
+            without_nulls(value);
+            !value.is_null()
+        }),
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+/// Whether a map of the tree has a null.
+pub(super) fn has_nulls(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(|value| value.is_null() || has_nulls(value)),
+        Value::Array(items) => items.iter().any(has_nulls),
+        _ => false,
+    }
+}
