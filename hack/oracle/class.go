@@ -27,6 +27,7 @@ var messages = []struct{ part, class string }{
 	{"unexpected slice of slice", "schema"},
 	{"cannot merge lists without merge key", "schema"},
 	{"list element types are not identical", "type"},
+	{"no elements in any of the given slices", "type"},
 	{"expected a ", "type"},
 	{"unknown type: ", "type"},
 	{"is not a map", "type"},

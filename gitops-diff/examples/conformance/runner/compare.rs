@@ -23,15 +23,69 @@ fn same_number(a: &Number, b: &Number) -> bool {
     }
 }
 
+/// A document as it is after Go has written and read it: whole floats are written as integers.
+pub(crate) fn as_go_writes(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            #[allow(clippy::cast_possible_truncation)] // It is whole, and no larger than an i64.
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e18 => {
+                Value::from(float as i64)
+            }
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(as_go_writes).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), as_go_writes(value))).collect(),
+        _ => value.clone(),
+    }
+}
+
+/// Equality in which an integer is no float (`reflect.DeepEqual`).
+pub(crate) fn equal_in_go(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x.is_i64() == y.is_i64() && same_number(x, y),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal_in_go(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal_in_go(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
 /// Compares one part of a result.
 pub(crate) fn expect(what: &str, expected: Option<&Value>, got: Option<&Value>) -> Result<(), String> {
-    let equal = match (expected, got) {
-        (Some(expected), Some(got)) => same(expected, got),
-        (None, None) => true,
-        _ => false,
+    match (expected, got) {
+        (None, None) => Ok(()),
+        (Some(expected), Some(got)) => match difference(expected, got) {
+            None => Ok(()),
+            Some(place) => Err(format!("{what} differs{place}")),
+        },
+        (Some(expected), None) => Err(format!("{what} is missing, expected {expected}")),
+        (None, Some(got)) => Err(format!("{what} is {got}, expected none")),
+    }
+}
+
+/// Where two documents differ first, and how.
+fn difference(expected: &Value, got: &Value) -> Option<String> {
+    if same(expected, got) {
+        return None;
+    }
+    let nothing = Value::String("nothing".to_owned());
+    let inner = match (expected, got) {
+        (Value::Object(expected), Value::Object(got)) => expected.keys().chain(got.keys()).find_map(|key| {
+            let (expected, got) = (expected.get(key), got.get(key));
+            let inner = difference(expected.unwrap_or(&nothing), got.unwrap_or(&nothing))?;
+            Some(format!("/{key}{inner}"))
+        }),
+        (Value::Array(expected), Value::Array(got)) if expected.len() == got.len() => expected
+            .iter()
+            .zip(got)
+            .enumerate()
+            .find_map(|(at, (expected, got))| Some(format!("/{at}{}", difference(expected, got)?))),
+        _ => None,
     };
-    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    if equal { Ok(()) } else { Err(format!("{what} is {}, expected {}", shown(got), shown(expected))) }
+    Some(inner.unwrap_or_else(|| format!(": {got}, expected {expected}")))
 }
 
 #[cfg(test)]

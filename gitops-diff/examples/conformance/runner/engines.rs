@@ -10,6 +10,8 @@ use gitops_diff::typed::{self, ValidateOptions};
 use gitops_diff::{ApplyError, Conflict, FieldPath, FieldSet, TypeRef, WriteOptions};
 use serde_json::{Map, Value, json};
 
+use super::compare::as_go_writes;
+
 /// An error, with the class that the vectors know it by.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -91,7 +93,7 @@ pub(crate) fn three_way(ty: Type<'_>, input: &ThreeWay) -> Result<Merged, Failur
     let mut options = strict(TypeSource::GoTypes).with_overwrite(input.overwrite);
     options.preconditions.clone_from(&input.preconditions);
     let patch = strategic::three_way(&input.original, &input.modified, &input.current, ty, &options)?;
-    let result = strategic_merge(ty, TypeSource::GoTypes, &input.current, &patch);
+    let result = strategic_merge(ty, TypeSource::GoTypes, &input.current, &as_go_writes(&patch));
     Ok(Merged { patch, result })
 }
 
@@ -181,7 +183,7 @@ impl Write<'_> {
 }
 
 /// A path's element as structured-merge-diff prints it, which quotes no field names.
-fn as_go_writes(element: &str) -> String {
+fn element_as_go_writes(element: &str) -> String {
     match element.split_once(':') {
         Some(("f", name)) => format!(".{name}"),
         Some(("k", key)) => {
@@ -200,7 +202,7 @@ fn conflict(conflict: &Conflict) -> Value {
     let elements: Vec<_> = conflict.path.elements().iter().map(|element| element.to_managed()).collect();
     let mut found = json!({
         "manager": conflict.manager, "operation": conflict.operation.as_str(),
-        "path": elements.iter().map(|element| as_go_writes(element)).collect::<String>(),
+        "path": elements.iter().map(|element| element_as_go_writes(element)).collect::<String>(),
         "path_elements": elements,
     });
     if let Some(version) = &conflict.api_version {

@@ -6,7 +6,7 @@ use gitops_diff::{FieldPath, TypeRef};
 use serde_json::{Map, Value};
 
 use super::Folder;
-use super::compare::{expect, same};
+use super::compare::{as_go_writes, equal_in_go, expect};
 use super::engines::{self, Failure, Merged, ThreeWay};
 use super::vectors::{Case, Document, document};
 
@@ -47,6 +47,9 @@ pub(crate) fn strategic_merge(case: &Case, folder: &Folder) -> Result<(), String
     };
     let expected = json_of(case);
     outcome("the merge", &expected, "expected", run(TypeSource::GoTypes))?;
+    if case.text("source") == Some("go") {
+        return Ok(());
+    }
     let by_openapi = case.get("openapi_v3").unwrap_or(&expected);
     outcome("the merge by OpenAPI", by_openapi, "expected", run(TypeSource::OpenApi))
 }
@@ -57,8 +60,9 @@ pub(crate) fn two_way(case: &Case, folder: &Folder) -> Result<(), String> {
         let ty = kind(case, folder)?;
         let (original, modified) = (object(case.document("original"))?, object(case.document("modified"))?);
         let patch = engines::two_way(ty, &original, &modified)?;
-        let merged = engines::strategic_merge(ty, TypeSource::GoTypes, &original, &patch);
-        Ok((patch, merged.is_ok_and(|merged| same(&merged, &modified))))
+        let merged = engines::strategic_merge(ty, TypeSource::GoTypes, &original, &as_go_writes(&patch));
+        let round_trips = merged.is_ok_and(|merged| equal_in_go(&as_go_writes(&merged), &modified));
+        Ok((patch, round_trips))
     };
     let made = run();
     let round_trips = made.as_ref().ok().map(|made| Value::Bool(made.1));

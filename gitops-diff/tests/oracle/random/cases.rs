@@ -38,7 +38,7 @@ fn strategic_merge(dice: &mut Dice, world: &World) -> Value {
     let original = kind.object(dice, ty, 60);
     let wanted = changed(dice, ty, &original, 6);
     let patch = patches::strategic(dice, ty, &original, &wanted);
-    json!({"op": "strategic_merge", "kind": kind.json(), "original": original, "patch": patch})
+    json!({"op": "strategic_merge", "source": "go", "kind": kind.json(), "original": original, "patch": patch})
 }
 
 fn two_way(dice: &mut Dice, world: &World) -> Value {

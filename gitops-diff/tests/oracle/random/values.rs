@@ -41,8 +41,9 @@ impl Maker<'_> {
         match self.dice.below(500) {
             0..6 => return Value::Null,
             6 => return json!({}),
-            7 => return json!([]),
-            8 => return self.any(),
+            7 if ty.list().is_some() => return json!([]),
+            // A list in the place of a scalar is an error or none, depending on what the Go type is a pointer to.
+            8 => return self.any_small(),
             _ => {}
         }
         self.proper(ty)
@@ -194,10 +195,11 @@ impl Maker<'_> {
         self.left = self.left.saturating_sub(1);
         let mut made = item.map().map(|map| self.fields(map, &[])).unwrap_or_default();
         for key in keys {
-            let often = if key.default.is_some() { 50 } else { 100 };
-            if self.dice.percent(often) {
+            // Most keys have an empty text as default, which nobody relies on.
+            let default = key.default.as_ref().filter(|default| default.as_str() != Some(""));
+            if default.is_none() || self.dice.percent(50) {
                 let ty = item.child_or_deduced(&key.name);
-                let value = match (key.default.as_ref(), ty.scalar()) {
+                let value = match (default, ty.scalar()) {
                     (Some(default), _) if self.dice.percent(50) => default.clone(),
                     (Some(Value::String(_)), _) => json!("UDP"),
                     (_, Some(Scalar::Number)) => json!(self.dice.pick(&NUMBERS)),
