@@ -163,8 +163,11 @@ impl ManagedFields {
 fn read(index: usize, entry: &Value) -> Result<ManagedFieldsEntry, ManagedFieldsError> {
     let header = Header::read(index, entry)?;
     let manager = header.manager.to_owned();
-    let fields = FieldSet::from_fields_v1(header.fields)
-        .map_err(|source| ManagedFieldsError::Fields { index, manager: manager.clone(), source })?;
+    let fields = FieldSet::from_fields_v1(header.fields).map_err(|source| ManagedFieldsError::Fields {
+        index,
+        manager: manager.clone(),
+        source,
+    })?;
     Ok(ManagedFieldsEntry {
         manager,
         operation: header.operation,
@@ -205,12 +208,14 @@ impl<'a> Header<'a> {
             "Update" => Operation::Update,
             _ => return Err(bad("operation")),
         };
-        let (manager, api_version, subresource) = (text("manager")?, text("apiVersion")?, text("subresource")?);
+        let (manager, api_version, subresource) =
+            (text("manager")?, text("apiVersion")?, text("subresource")?);
         let time = Some(text("time")?).filter(|time| !time.is_empty());
         let is_complete = !api_version.is_empty() && text("fieldsType")? == "FieldsV1";
         let fields = entry.get("fieldsV1");
         let written = [manager, subresource].iter().filter(|text| !text.is_empty()).count();
-        let is_verbatim = entry.len() == 3 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
+        let is_verbatim =
+            entry.len() == 3 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
         let fields = fields.unwrap_or(&Value::Null);
         Ok(Self { manager, operation, api_version, subresource, time, fields, is_complete, is_verbatim })
     }

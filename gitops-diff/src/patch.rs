@@ -5,7 +5,8 @@ use std::fmt;
 
 use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{
-    AddOperation, MoveOperation, Patch, PatchErrorKind, PatchOperation, RemoveOperation, ReplaceOperation,
+    AddOperation, CopyOperation, MoveOperation, Patch, PatchErrorKind, PatchOperation, RemoveOperation,
+    ReplaceOperation, TestOperation,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -107,6 +108,12 @@ pub enum PatchErrorReason {
     /// A `move` into a part of what is moved.
     #[error("a value cannot be moved into itself")]
     IntoItself,
+    /// All copies together are more than may be copied.
+    #[error("the patch copies more than three megabytes")]
+    TooMuch,
+    /// The document would become too deep.
+    #[error("the document would be more than 512 levels deep")]
+    TooDeep,
     /// Something that the `json-patch` crate found and this one has no name for.
     #[error("the operation cannot be applied")]
     Other,
@@ -136,23 +143,129 @@ pub fn create(from: &Value, to: &Value) -> JsonPatch {
 }
 
 /// Applies a patch: all of it, or none.
+///
+/// A `test` compares numbers by value, as RFC 6902 (section 4.6) wants it: `1` is `1.0`. What a patch may do to a document is
+/// limited, because a short patch could otherwise make an endless document: all `copy` operations together may copy three
+/// megabytes, as in an API server, and nothing may be put so that it ends up more than 512 levels deep.
+///
+/// ```
+/// use gitops_diff::patch::{self, JsonPatch};
+/// use serde_json::json;
+///
+/// let patch: JsonPatch = serde_json::from_value(json!([
+///     {"op": "test", "path": "/spec/replicas", "value": 3},
+///     {"op": "replace", "path": "/spec/replica", "value": 5},
+/// ]))?;
+/// let error = patch::apply(&patch, &mut json!({"spec": {"replicas": 3}})).unwrap_err();
+/// assert_eq!(error.to_string(), r#"operation 1 (replace "/spec/replica"): the path leads nowhere in this document"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub fn apply(patch: &JsonPatch, document: &mut Value) -> Result<(), PatchError> {
     // A copy instead of the crate's own undo, which panics where undoing fails.
     let mut changed = document.clone();
-    json_patch::patch_unsafe(&mut changed, patch.operations()).map_err(|error| PatchError {
-        operation: error.operation,
-        op: patch.0.get(error.operation).map_or("patch", name),
-        path: error.path.to_string(),
-        reason: match error.kind {
-            PatchErrorKind::TestFailed => PatchErrorReason::TestFailed,
-            PatchErrorKind::InvalidPointer => PatchErrorReason::NoSuchPath,
-            PatchErrorKind::InvalidFromPointer => PatchErrorReason::NoSuchFrom,
-            PatchErrorKind::CannotMoveInsideItself => PatchErrorReason::IntoItself,
-            _ => PatchErrorReason::Other,
-        },
-    })?;
+    let mut limits = Limits { copied: 0, depth: depth(document) };
+    for (at, operation) in patch.0.iter().enumerate() {
+        carry_out(operation, &mut changed, &mut limits).map_err(|reason| PatchError {
+            operation: at,
+            op: name(operation),
+            path: operation.path().to_string(),
+            reason,
+        })?;
+    }
     *document = changed;
     Ok(())
+}
+
+fn carry_out(
+    operation: &PatchOperation,
+    document: &mut Value,
+    limits: &mut Limits,
+) -> Result<(), PatchErrorReason> {
+    if let PatchOperation::Test(TestOperation { path, value }) = operation {
+        let found = document.pointer(path.as_str()).ok_or(PatchErrorReason::NoSuchPath)?;
+        return if canonical::same(found, value) { Ok(()) } else { Err(PatchErrorReason::TestFailed) };
+    }
+    limits.permit(operation, document)?;
+    json_patch::patch_unsafe(document, std::slice::from_ref(operation)).map_err(|error| match error.kind {
+        PatchErrorKind::InvalidPointer => PatchErrorReason::NoSuchPath,
+        PatchErrorKind::InvalidFromPointer => PatchErrorReason::NoSuchFrom,
+        PatchErrorKind::CannotMoveInsideItself => PatchErrorReason::IntoItself,
+        _ => PatchErrorReason::Other,
+    })
+}
+
+/// What one patch has done so far.
+struct Limits {
+    /// How many bytes were copied, roughly.
+    copied: usize,
+    /// How deep the document is at most.
+    depth: usize,
+}
+
+impl Limits {
+    const COPIED: usize = 3 << 20;
+    const DEPTH: usize = 512;
+
+    fn permit(&mut self, operation: &PatchOperation, document: &Value) -> Result<(), PatchErrorReason> {
+        if let PatchOperation::Copy(CopyOperation { from, .. }) = operation
+            && let Some(source) = document.pointer(from.as_str())
+        {
+            self.copied = weight(source, self.copied);
+            if self.copied > Self::COPIED {
+                return Err(PatchErrorReason::TooMuch);
+            }
+        }
+        let mut deepest = self.after(operation, document);
+        if deepest > Self::DEPTH && deepest > self.depth {
+            // The document is looked at only when much of the patch was spent on getting here.
+            self.depth = depth(document);
+            deepest = self.after(operation, document);
+            if deepest > Self::DEPTH || self.depth > Self::DEPTH / 2 {
+                return Err(PatchErrorReason::TooDeep);
+            }
+        }
+        self.depth = self.depth.max(deepest);
+        Ok(())
+    }
+
+    /// How deep what the operation puts somewhere reaches at most.
+    fn after(&self, operation: &PatchOperation, document: &Value) -> usize {
+        match operation {
+            PatchOperation::Add(AddOperation { path, value })
+            | PatchOperation::Replace(ReplaceOperation { path, value }) => path.count() + depth(value),
+            PatchOperation::Copy(CopyOperation { from, path }) => {
+                path.count() + document.pointer(from.as_str()).map_or(0, depth)
+            }
+            // How deep the moved value is would take a look at all of it, each time.
+            PatchOperation::Move(MoveOperation { from, path }) => {
+                path.count() + self.depth.saturating_sub(from.count())
+            }
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => 0,
+        }
+    }
+}
+
+/// How many levels of maps and lists a value has.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// Adds the rough size of a value to a sum; stops once that is more than may be copied.
+fn weight(value: &Value, sum: usize) -> usize {
+    if sum > Limits::COPIED {
+        return sum;
+    }
+    let sum = sum + 8;
+    match value {
+        Value::String(text) => sum + text.len(),
+        Value::Array(items) => items.iter().fold(sum, |sum, item| weight(item, sum)),
+        Value::Object(map) => map.iter().fold(sum, |sum, (name, item)| weight(item, sum + name.len())),
+        _ => sum,
+    }
 }
 
 struct Maker {
@@ -349,6 +462,46 @@ mod tests {
         assert_eq!(error.to_string(), "operation 1 (test \"/secret\"): the value is another");
         assert_eq!(document, json!({"secret": "other"}));
         assert!(!format!("{patch:?} {patch}").contains("hunter2"));
+    }
+
+    #[test]
+    fn numbers_are_tested_by_value() {
+        let patch = |value| {
+            serde_json::from_value::<JsonPatch>(json!([{"op": "test", "path": "/a", "value": value}]))
+        };
+        let mut document = json!({"a": [1, 9_007_199_254_740_993_u64]});
+        apply(&patch(json!([1.0, 9_007_199_254_740_993_u64])).unwrap(), &mut document).unwrap();
+        let error = apply(&patch(json!([1, 9_007_199_254_740_992_u64])).unwrap(), &mut document).unwrap_err();
+        assert_eq!(error.reason, PatchErrorReason::TestFailed);
+    }
+
+    #[test]
+    fn copies_do_not_multiply_without_end() {
+        let copy = json!({"op": "copy", "from": "", "path": "/a/-"});
+        let patch: JsonPatch = serde_json::from_value(json!(vec![copy; 60])).unwrap();
+        let error = apply(&patch, &mut json!({"a": [], "b": "0123456789"})).unwrap_err();
+        assert_eq!(error.reason, PatchErrorReason::TooMuch);
+        assert!((15..20).contains(&error.operation), "{error}");
+    }
+
+    #[test]
+    fn nothing_gets_deep_without_end() {
+        // Each of these puts what is under one name into what is under the other.
+        let there = json!({"op": "move", "from": "/a", "path": "/b/x"});
+        let back = json!({"op": "move", "from": "/b", "path": "/a"});
+        let again = json!({"op": "add", "path": "/b", "value": {}});
+        let round: Vec<_> = [there, back, again].into_iter().cycle().take(30_000).collect();
+        let patch: JsonPatch = serde_json::from_value(json!(round)).unwrap();
+        let error = apply(&patch, &mut json!({"a": {}, "b": {}})).unwrap_err();
+        assert_eq!(error.reason, PatchErrorReason::TooDeep);
+        assert!(error.operation > 500, "{error}");
+
+        // What only looks like it, because it goes back and forth, may go on.
+        let forth = json!({"op": "move", "from": "/a", "path": "/b/x"});
+        let back = json!({"op": "move", "from": "/b/x", "path": "/a"});
+        let round: Vec<_> = [forth, back].into_iter().cycle().take(10_000).collect();
+        let patch: JsonPatch = serde_json::from_value(json!(round)).unwrap();
+        apply(&patch, &mut json!({"a": {}, "b": {}})).unwrap();
     }
 
     fn any_patch() -> impl Strategy<Value = Value> {

@@ -58,7 +58,8 @@ fn same(what: &str, found: &Value, expected: &Value) -> Result<(), String> {
 /// Whole floats as integers: Go writes them alike.
 fn numbers(value: &Value) -> Value {
     match value {
-        Value::Number(n) if n.is_f64() && n.as_f64().is_some_and(|f| f.fract() == 0.0 && f.abs() < 1e15) => {
+        Value::Number(n) if n.is_f64() && n.as_f64().is_some_and(|f| f.fract() == 0.0 && f.abs() < 1e15) =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
             n.as_f64().map_or(Value::Null, |f| json!(f as i64))
         }

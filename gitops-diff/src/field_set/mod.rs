@@ -102,7 +102,8 @@ impl FieldSet {
 
     fn node(&self, path: &FieldPath) -> Option<&Node> {
         let (last, way) = path.elements().split_last()?;
-        let set = way.iter().try_fold(self, |set, element| set.node_at(element).map(|node| &node.children))?;
+        let set =
+            way.iter().try_fold(self, |set, element| set.node_at(element).map(|node| &node.children))?;
         set.node_at(last)
     }
 

@@ -59,10 +59,7 @@ fn membership_and_cover() {
     assert!(s.contains(&path(".spec.args")) && !s.contains(&path(".spec")));
     assert!(s.contains_or_covers(&path(".spec.args[0]")));
     assert!(s.contains_or_covers(&path(r#".spec.l[name="a"]"#)));
-    assert!(
-        !s.contains_or_covers(&path(r#".spec.l[name="a"].y"#)),
-        "an item with fields covers only these"
-    );
+    assert!(!s.contains_or_covers(&path(r#".spec.l[name="a"].y"#)), "an item with fields covers only these");
     assert!(!s.contains_or_covers(&path(".spec")) && s.touches(&path(".spec")));
     assert_eq!(s.len(), 3);
     let members: Vec<_> = s.iter().map(|p| p.to_string()).collect();
@@ -87,10 +84,7 @@ fn bad_sets_are_errors_with_a_place() {
         error.to_string(),
         "field set, below .a: \"k:b\" is no element of a field set: expected f:NAME, k:{…}, v:JSON or i:NUMBER"
     );
-    assert_eq!(
-        FieldSet::from_fields_v1(&json!({"f:a": 1})),
-        Err(FieldSetError::NotAMap { at: path(".a") })
-    );
+    assert_eq!(FieldSet::from_fields_v1(&json!({"f:a": 1})), Err(FieldSetError::NotAMap { at: path(".a") }));
 }
 
 #[test]

@@ -162,9 +162,12 @@ impl Walk<'_> {
             Shape::Scalar => leaf(from, to),
             Shape::Map => {
                 let (old, new) = (from.as_object(), to.as_object());
-                let is_empty = |map: Option<&Map<String, Value>>| map.is_none_or(|map| self.hidden.is_empty(map));
+                let is_empty =
+                    |map: Option<&Map<String, Value>>| map.is_none_or(|map| self.hidden.is_empty(map));
                 match ty.map() {
-                    Some(ty) if !ty.is_atomic() && !(is_empty(old) && is_empty(new)) => self.maps(old, new, ty),
+                    Some(ty) if !ty.is_atomic() && !(is_empty(old) && is_empty(new)) => {
+                        self.maps(old, new, ty)
+                    }
                     _ => leaf(from, to),
                 }
             }
@@ -246,8 +249,11 @@ impl Walk<'_> {
             if from.find(id, at).is_some() || to.find(id, at) != Some(at) {
                 continue;
             }
-            let change =
-                if in_pairs { Change::added(self.all(new, item)) } else { self.duplicates(&[], &to.all(id), item) };
+            let change = if in_pairs {
+                Change::added(self.all(new, item))
+            } else {
+                self.duplicates(&[], &to.all(id), item)
+            };
             level.put(change, || id.element(kind));
         }
         Some(level.done())

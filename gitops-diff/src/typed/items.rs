@@ -70,7 +70,8 @@ impl<'a> Id<'a> {
             ListKind::Map(keys) => {
                 let values = std::iter::once(&self.first).chain(self.rest.iter());
                 let fields = keys.iter().zip(values);
-                let fields = fields.filter_map(|(key, value)| Some((Arc::clone(&key.name), (*value)?.clone())));
+                let fields =
+                    fields.filter_map(|(key, value)| Some((Arc::clone(&key.name), (*value)?.clone())));
                 PathElement::Key(fields.collect::<ItemKey>())
             }
             _ => PathElement::Value(self.first.cloned().unwrap_or_default()),
@@ -159,8 +160,7 @@ impl<'a> Items<'a> {
     fn range(&self, id: &Id<'_>) -> Range<usize> {
         let order = |at: &usize| self.ids.get(*at).map_or(Ordering::Greater, |known| known.cmp(id));
         let start = self.sorted.partition_point(|at| order(at).is_lt());
-        let length =
-            self.sorted.get(start..).map_or(0, |rest| rest.partition_point(|at| order(at).is_eq()));
+        let length = self.sorted.get(start..).map_or(0, |rest| rest.partition_point(|at| order(at).is_eq()));
         start..start + length
     }
 

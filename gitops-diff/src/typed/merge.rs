@@ -193,7 +193,13 @@ impl Walk<'_> {
     }
 
     /// `None` if the items cannot be told apart.
-    fn lists(&mut self, live: &[Value], config: &[Value], ty: Type<'_>, kind: ListKind<'_>) -> Option<Merged> {
+    fn lists(
+        &mut self,
+        live: &[Value],
+        config: &[Value],
+        ty: Type<'_>,
+        kind: ListKind<'_>,
+    ) -> Option<Merged> {
         let new = self.named(config, kind, true)?;
         let old = if live.is_empty() { Items::empty() } else { self.named(live, kind, false)? };
         if new.has_duplicates {

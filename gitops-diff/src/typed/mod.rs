@@ -43,8 +43,8 @@ pub(crate) use self::merge::{Merged, merge_hiding};
 pub(crate) use self::read::read_fields;
 pub use self::remove::{extract, remove};
 pub use self::state::field_set;
-pub use self::validate::{Invalid, ValidateOptions, Violation, ViolationKind, validate};
 pub(crate) use self::validate::validate_hiding;
+pub use self::validate::{Invalid, ValidateOptions, Violation, ViolationKind, validate};
 use crate::PathElement;
 use crate::schema::{Field, ListKind, MapType, Scalar, Type};
 

@@ -112,9 +112,7 @@ impl<'s> Below<'s> {
                 let is_typed = !is_deduced;
                 Self { map: Some(map), is_typed, other: map.element().filter(|_| is_typed) }
             }
-            (Shape::List, _) => {
-                Self { map: None, is_typed: true, other: ty.list().map(|list| list.item()) }
-            }
+            (Shape::List, _) => Self { map: None, is_typed: true, other: ty.list().map(|list| list.item()) },
             _ => Self { map: None, is_typed: false, other: None },
         }
     }

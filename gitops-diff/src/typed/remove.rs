@@ -34,12 +34,18 @@ pub fn extract(value: &Value, fields: &FieldSet, ty: Type<'_>, with_keys: bool) 
 }
 
 /// The paths of the key fields of all items on the way to members that the value has.
-fn collect_keys(fields: &FieldSet, stated: &FieldSet, path: &mut FieldPath, keys: &mut Vec<FieldPath>) -> bool {
+fn collect_keys(
+    fields: &FieldSet,
+    stated: &FieldSet,
+    path: &mut FieldPath,
+    keys: &mut Vec<FieldPath>,
+) -> bool {
     let mut has_any = false;
     for node in fields.as_nodes() {
         let Some(there) = stated.node_at(&node.element) else { continue };
         path.push(node.element.clone());
-        let is_there = collect_keys(&node.children, &there.children, path, keys) | (node.member && there.member);
+        let is_there =
+            collect_keys(&node.children, &there.children, path, keys) | (node.member && there.member);
         if let PathElement::Key(key) = &node.element
             && is_there
         {

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::items::Items;
 use super::{Shape, Shapes, associative, child_of, element_of};
+use crate::FieldSet;
 use crate::field_set::Node;
 use crate::schema::{MapType, Type};
-use crate::FieldSet;
 
 /// The fields that a value states when it is applied: its leaves, and the items of keyed lists and sets besides.
 ///
@@ -64,8 +64,7 @@ fn of_list(items: &[Value], ty: Type<'_>) -> (bool, FieldSet) {
     let item_type = ty.item_or_deduced();
     let mut nodes = Vec::with_capacity(items.len());
     for (at, (id, item)) in named.ids.iter().zip(items).enumerate() {
-        let children =
-            if named.is_duplicate(at) { FieldSet::new() } else { state(item, item_type).1 };
+        let children = if named.is_duplicate(at) { FieldSet::new() } else { state(item, item_type).1 };
         nodes.push(Node { element: id.element(kind), member: true, children });
     }
     (false, FieldSet::of_nodes(nodes))

@@ -203,7 +203,9 @@ pub(super) fn equal_hiding(live: &Value, object: &Value, hidden: Hidden<'_>) -> 
                 (Value::Object(old), Value::Object(new)) if name == "metadata" => {
                     let kept = old.iter().filter(|(name, _)| *name != "managedFields");
                     old.len() == new.len() + 1
-                        && kept.into_iter().all(|(name, old)| new.get(name).is_some_and(|new| equal(old, new)))
+                        && kept
+                            .into_iter()
+                            .all(|(name, old)| new.get(name).is_some_and(|new| equal(old, new)))
                 }
                 _ => equal(old, new),
             })

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::managed_fields;
 use super::owners::Owners;
+use crate::TypeRef;
 use crate::managed_fields::{ManagedFieldsError, Operation};
 use crate::schema::Schema;
 use crate::typed;
-use crate::TypeRef;
 
 /// The part of an object that a manager owns, as a configuration that it could apply: `apiVersion`, `kind` and the fields
 /// of its entry; `None` if it has no entry.

@@ -18,10 +18,10 @@ pub use self::apply::apply;
 pub use self::extract::extract;
 pub use self::options::WriteOptions;
 pub use self::update::update;
+use crate::FieldPath;
 use crate::managed_fields::{ManagedFieldsError, Operation};
 use crate::text::json_text;
 use crate::typed::Invalid;
-use crate::FieldPath;
 
 /// What came of a write.
 #[derive(Clone, Debug, PartialEq)]

@@ -159,8 +159,8 @@ impl<'a> Owners<'a> {
             conflicts.extend(theirs.iter().map(|path| Conflict {
                 manager: owner.manager.clone().into_owned(),
                 operation: owner.operation,
-                api_version: (owner.operation == Operation::Update)
-                    .then(|| owner.api_version.clone().into_owned()),
+                api_version:
+                    (owner.operation == Operation::Update).then(|| owner.api_version.clone().into_owned()),
                 subresource: owner.subresource.clone().into_owned(),
                 path,
             }));

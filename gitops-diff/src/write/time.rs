@@ -8,9 +8,9 @@ pub(super) fn seconds(text: &str) -> i64 {
 fn parse(text: &[u8]) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let digits = text.get(range)?;
-        digits.iter().try_fold(0, |sum, digit| {
-            digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'))
-        })
+        digits
+            .iter()
+            .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
     };
     let is = |at: usize, c: u8| text.get(at) == Some(&c);
     let marks = is(4, b'-') && is(7, b'-') && (is(10, b'T') || is(10, b't')) && is(13, b':') && is(16, b':');

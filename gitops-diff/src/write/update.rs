@@ -37,7 +37,8 @@ pub fn update<'l>(
     let ty = schema.type_or_deduced(&TypeRef::of(new));
     let (old_hidden, hidden) = (Hidden(live.and_then(managed_fields)), Hidden(managed_fields(new)));
     if options.unknown_fields == UnknownFields::Refuse {
-        let rules = ValidateOptions::default().with_unknown_fields(options.unknown_fields).with_duplicates(true);
+        let rules =
+            ValidateOptions::default().with_unknown_fields(options.unknown_fields).with_duplicates(true);
         validate_hiding(new, ty, rules, hidden).map_err(ApplyError::Invalid)?;
         if let Some(live) = live {
             validate_hiding(live, ty, rules, old_hidden).map_err(ApplyError::LiveInvalid)?;
@@ -68,7 +69,12 @@ pub fn update<'l>(
 }
 
 /// The written object with its owners, or the live one if it is that to the letter.
-fn finish<'l>(live: Option<&'l Value>, mut object: Value, values_changed: bool, owners: Owners<'_>) -> Applied<'l> {
+fn finish<'l>(
+    live: Option<&'l Value>,
+    mut object: Value,
+    values_changed: bool,
+    owners: Owners<'_>,
+) -> Applied<'l> {
     let mut owners = owners;
     // Whether these are the live object's owners is seen when they are written.
     owners.read = usize::MAX;
@@ -134,7 +140,8 @@ fn cap(owners: &mut Owners<'_>) {
     if count <= MAX_UPDATERS {
         return;
     }
-    let (mut updaters, appliers) = std::mem::take(&mut owners.list).into_iter().partition::<Vec<_>, _>(is_updater);
+    let (mut updaters, appliers) =
+        std::mem::take(&mut owners.list).into_iter().partition::<Vec<_>, _>(is_updater);
     owners.list = appliers;
     updaters.sort_by(|a, b| {
         let time = |owner: &Owner<'_>| owner.time.as_deref().map_or(0, seconds);
