@@ -9,6 +9,7 @@ mod deduced;
 mod graph;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -219,6 +220,13 @@ impl PartialEq for Type<'_> {
 
 impl Eq for Type<'_> {}
 
+impl Hash for Type<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self.graph).hash(state);
+        self.id.hash(state);
+    }
+}
+
 impl fmt::Debug for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Type").field(self.def()).finish()
@@ -284,11 +292,11 @@ impl<'s> Field<'s> {
 
     /// The value that it has when it is absent, as far as OpenAPI's `default` says.
     pub fn default(&self) -> Option<&'s Value> {
-        self.field.default.as_deref()
+        self.graph.default_of(self.field)
     }
 
     /// How strategic merge treats it.
     pub fn patch(&self) -> &'s Patch {
-        self.field.patch.as_deref().unwrap_or(Patch::NONE)
+        self.graph.patch_of(self.field)
     }
 }
