@@ -58,24 +58,30 @@ impl Merger {
                 self.set_order(&mut original, &mut patch, directive, order, ty)?;
             }
         }
+        let mut rooms = Vec::new();
         for directive in directives(&patch, DELETE_FROM) {
             if let Some(values) = patch.remove(&directive) {
+                let key = field_of(&directive, DELETE_FROM).unwrap_or_default();
+                let length = original.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+                rooms.push((key.to_owned(), length));
                 self.delete_from(&mut original, directive, values, ty)?;
             }
         }
         for (key, value) in patch {
-            self.value(&mut original, key, value, ty)?;
+            let room = rooms.iter().find(|(list, _)| *list == key).map(|(_, length)| *length);
+            self.value(&mut original, key, value, ty, room)?;
         }
         Ok(original)
     }
 
-    /// Merges the value under one key.
+    /// Merges the value under one key; `room` is that of a list from which values were taken out before.
     fn value(
         self,
         original: &mut Map<String, Value>,
         key: String,
         value: Value,
         ty: Type<'_>,
+        room: Option<usize>,
     ) -> Result<(), StrategicError> {
         if value.is_null() {
             if self.into == Target::Patch {
@@ -90,7 +96,7 @@ impl Merger {
                 self.map(&key, std::mem::take(from), value, ty).map(Value::Object)
             }
             (Some(Value::Array(from)), Value::Array(value)) => {
-                self.list(&key, std::mem::take(from), value, ty).map(Value::Array)
+                self.list(&key, std::mem::take(from), value, ty, room).map(Value::Array)
             }
             (_, value) => {
                 match self.added(value) {
@@ -124,10 +130,11 @@ impl Merger {
         original: Vec<Value>,
         patch: Vec<Value>,
         ty: Type<'_>,
+        room: Option<usize>,
     ) -> Result<Vec<Value>, StrategicError> {
         let found = self.lookup.list(ty, key)?;
         if found.patch.merge {
-            self.merge_lists(original, patch, found, Purpose::Merge).map(|merged| merged.items)
+            self.merge_lists(original, patch, found, Purpose::Merge { room }).map(|merged| merged.items)
         } else {
             Ok(self.replacement_list(patch))
         }

@@ -111,20 +111,20 @@ pub(super) fn sort_by(
     items: Items<'_>,
 ) -> Result<Vec<Value>, Reason> {
     items.check(&list)?;
-    let mut deletes = Vec::new();
-    let mut placed = Vec::with_capacity(list.len());
-    for item in list {
-        if items.maps && is_delete(&item) {
-            deletes.push(item);
-        } else {
-            placed.push((order.position(items.key_of(&item))?, item));
-        }
+    let (deletes, mut placed): (Vec<_>, Vec<_>) =
+        list.into_iter().partition(|item| items.maps && is_delete(item));
+    // A single item is compared with nothing.
+    if placed.len() > 1 {
+        let places = placed.into_iter().map(|item| Ok((order.position(items.key_of(&item))?, item)));
+        let mut places = places.collect::<Result<Vec<_>, Reason>>()?;
+        sort_stable(&mut places, |(a, _), (b, _)| match (a, b) {
+            (Some(a), Some(b)) => a < b,
+            _ => true,
+        });
+        placed = places.into_iter().map(|(_, item)| item).collect();
     }
-    sort_stable(&mut placed, |(a, _), (b, _)| match (a, b) {
-        (Some(a), Some(b)) => a < b,
-        _ => true,
-    });
-    Ok(placed.into_iter().map(|(_, item)| item).chain(deletes).collect())
+    placed.extend(deletes);
+    Ok(placed)
 }
 
 /// Puts the items of the patch and those that only the server has in order.
@@ -216,14 +216,19 @@ pub(super) fn check_order(patch: &[Value], wanted: &[Value], key: &str) -> Resul
     if !key.is_empty() && !patch.iter().all(Value::is_object) {
         return Err(Reason::WrongType { expected: "map" });
     }
-    // Without a key, directives are passed over as well.
-    let mut items = patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).peekable();
-    for next in wanted {
-        let Some(item) = items.peek() else { break };
+    let mut items = patch.iter().filter(|item| key.is_empty() || !is_delete(item)).peekable();
+    let mut wanted = wanted.iter().peekable();
+    while let (Some(item), Some(next)) = (items.peek(), wanted.peek()) {
+        if item.get(DIRECTIVE).is_some() {
+            items.next();
+            continue;
+        }
         if keys_equal(item, next, key)? {
             items.next();
         }
+        wanted.next();
     }
+    // Directives behind the last wanted item are not passed over.
     if items.next().is_some() { Err(Reason::OrderMismatch) } else { Ok(()) }
 }
 
