@@ -105,11 +105,7 @@ impl<'v> Order<'v> {
 /// Sorts a list by an order; what is to be deleted goes to its end.
 ///
 /// Upstream: `normalizeSliceOrder`, whose comparison is true for what the order does not have.
-pub(super) fn sort_by(
-    list: Vec<Value>,
-    order: &Order<'_>,
-    items: Items<'_>,
-) -> Result<Vec<Value>, Reason> {
+pub(super) fn sort_by(list: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
     items.check(&list)?;
     let (deletes, mut placed): (Vec<_>, Vec<_>) =
         list.into_iter().partition(|item| items.maps && is_delete(item));
@@ -144,7 +140,12 @@ pub(super) fn normalize(
 /// Puts items of `left` between those of `right`: each before the first that comes later in the order.
 ///
 /// Upstream: `mergeSortedSlice`.
-fn zip(left: Vec<Value>, right: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
+fn zip(
+    left: Vec<Value>,
+    right: Vec<Value>,
+    order: &Order<'_>,
+    items: Items<'_>,
+) -> Result<Vec<Value>, Reason> {
     let mut all = Vec::with_capacity(left.len() + right.len());
     let mut left = left.into_iter().peekable();
     for item in right {
@@ -316,4 +317,60 @@ fn deduplicate_many(list: &mut [Value]) -> usize {
         at += 1;
     }
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// As upstream does it: every pair is compared.
+    fn slowly(list: &mut [Value]) -> usize {
+        let mut length = list.len();
+        let mut at = 0;
+        while at + 1 < length {
+            let mut other = at + 1;
+            while other < length {
+                if list[at] == list[other] {
+                    length -= 1;
+                    list[other] = list[length].clone();
+                } else {
+                    other += 1;
+                }
+            }
+            at += 1;
+        }
+        length
+    }
+
+    #[test]
+    fn duplicates_are_filled_from_the_end() {
+        let mut list = vec![json!("a"), json!("a"), json!("b"), json!("a"), json!("c")];
+        assert_eq!(deduplicate(&mut list), Ok(3));
+        assert_eq!(list[..3], [json!("a"), json!("c"), json!("b")]);
+        assert_eq!(deduplicate(&mut [json!({}), json!({})]), Err(Reason::Uncomparable));
+    }
+
+    proptest! {
+        #[test]
+        fn many_are_deduplicated_like_few(list in proptest::collection::vec(0_u8..12, 0..60)) {
+            let list: Vec<Value> = list.into_iter().map(Value::from).collect();
+            let (mut fast, mut slow) = (list.clone(), list);
+            prop_assert_eq!(deduplicate_many(&mut fast), slowly(&mut slow));
+            prop_assert_eq!(&fast, &slow);
+            let mut either = fast.clone();
+            prop_assert_eq!(deduplicate(&mut either).unwrap(), slowly(&mut slow));
+            prop_assert_eq!(either, slow);
+        }
+
+        #[test]
+        fn places_of_many_are_those_of_few(keys in proptest::collection::vec(0_u8..30, 0..40), key in 0_u8..31) {
+            let keys: Vec<Value> = keys.into_iter().map(Value::from).collect();
+            let order = Order::of_keys(keys.iter().map(Some));
+            let key = Value::from(key);
+            prop_assert_eq!(order.position(&key).unwrap(), keys.iter().position(|other| *other == key));
+        }
+    }
 }

@@ -27,7 +27,15 @@ pub(super) struct Walk {
 struct Found {
     path: FieldPath,
     cause: ThreeWayCause,
+    /// Whether the live value is not the one that was last applied.
+    changed: bool,
     there: [bool; 3],
+}
+
+/// All fields, and the paths of those where a change of the live object is overwritten.
+pub(super) struct Fields {
+    pub(super) all: Vec<ThreeWayField>,
+    pub(super) conflicts: Vec<FieldPath>,
 }
 
 impl Walk {
@@ -40,19 +48,22 @@ impl Walk {
     }
 
     /// All fields, by path, with the values that may be shown.
-    pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Vec<ThreeWayField> {
+    pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Fields {
         let mut found = Vec::new();
         self.values(sides.map(Some), ty, Patch::NONE, &mut FieldPath::root(), &mut found);
         if found.is_empty() {
-            return Vec::new();
+            return Fields { all: Vec::new(), conflicts: Vec::new() };
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
         let masked = masked(sides, redact);
         let shown = |found: &Found, side: usize| match (found.there[side], masked.get(side)) {
-            (true, Some(object)) => found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value))),
+            (true, Some(object)) => {
+                found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value)))
+            }
             _ => Shown::Absent,
         };
-        found
+        let conflicts = found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
+        let all = found
             .into_iter()
             .map(|found| ThreeWayField {
                 last_applied: shown(&found, 0),
@@ -61,10 +72,18 @@ impl Walk {
                 path: found.path,
                 cause: found.cause,
             })
-            .collect()
+            .collect();
+        Fields { all, conflicts }
     }
 
-    fn values(self, sides: Sides<'_>, ty: Type<'_>, patch: &Patch, path: &mut FieldPath, found: &mut Vec<Found>) {
+    fn values(
+        self,
+        sides: Sides<'_>,
+        ty: Type<'_>,
+        patch: &Patch,
+        path: &mut FieldPath,
+        found: &mut Vec<Found>,
+    ) {
         let nothing_stated = sides[1].is_some_and(Value::is_null);
         let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
         match (desired, live) {
@@ -82,7 +101,11 @@ impl Walk {
         }
         if let Some(cause) = self.cause([last, desired, live], nothing_stated) {
             let there = [last.is_some(), desired.is_some(), live.is_some()];
-            found.push(Found { path: path.clone(), cause, there });
+            let changed = match (last, live) {
+                (Some(last), Some(live)) => !(self.same)(last, live),
+                (last, live) => last.is_some() || live.is_some(),
+            };
+            found.push(Found { path: path.clone(), cause, changed, there });
         }
     }
 
@@ -105,9 +128,9 @@ impl Walk {
     /// Whether the live value has all that was last applied; the server's defaults come on top.
     fn holds(self, last: &Value, live: &Value) -> bool {
         match (last, live) {
-            (Value::Object(last), Value::Object(live)) => last
-                .iter()
-                .all(|(key, last)| last.is_null() || live.get(key).is_some_and(|live| self.holds(last, live))),
+            (Value::Object(last), Value::Object(live)) => last.iter().all(|(key, last)| {
+                last.is_null() || live.get(key).is_some_and(|live| self.holds(last, live))
+            }),
             (Value::Array(last), Value::Array(live)) => {
                 last.len() == live.len() && last.iter().zip(live).all(|(last, live)| self.holds(last, live))
             }
@@ -129,20 +152,22 @@ impl Walk {
             let values = sides.map(|side| side.and_then(|side| side.get(*name)));
             path.push(PathElement::field(name.as_str()));
             let is_list = values.iter().flatten().any(|value| value.is_array());
-            let field = self.lookup.and_then(|lookup| {
-                if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok()
-            });
+            let field = self
+                .lookup
+                .and_then(|lookup| if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok());
             let (ty, patch) = field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
             self.values(values, ty, patch, path, found);
             path.pop();
         }
         // Only the stated keys are kept: others go, whoever added them.
         if patch.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
-            let others = live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
+            let others =
+                live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
             for (name, _) in others {
                 found.push(Found {
                     path: path.field(name),
                     cause: ThreeWayCause::Drifted,
+                    changed: true,
                     there: [false, false, true],
                 });
             }
