@@ -217,7 +217,7 @@ impl Merger {
         let Value::Array(wanted) = &order else { return Err(Reason::WrongType { expected: "list" }.into()) };
         let key = field_of(&directive, SET_ORDER).ok_or(Reason::BadSetElementOrder)?;
         let list = self
-            .ordered_list(original.get_mut(key), patch.remove(key), key, wanted, ty)
+            .ordered_list(original.remove(key), patch.remove(key), key, wanted, ty)
             .map_err(|error| error.under(key))?;
         if let Some(list) = list {
             original.insert(key.to_owned(), Value::Array(list));
@@ -231,23 +231,18 @@ impl Merger {
     /// The merged list in the wanted order; `None` if there is none on either side.
     fn ordered_list(
         self,
-        original: Option<&mut Value>,
+        original: Option<Value>,
         patch: Option<Value>,
         key: &str,
         wanted: &[Value],
         ty: Type<'_>,
     ) -> Result<Option<Vec<Value>>, StrategicError> {
-        const NO_LIST: Reason = Reason::WrongType { expected: "list" };
-        let original = match original {
-            None => None,
-            Some(Value::Array(list)) => Some(std::mem::take(list)),
-            Some(_) => return Err(NO_LIST.into()),
+        let list = |value: Option<Value>| match value {
+            None => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(_) => Err(Reason::WrongType { expected: "list" }),
         };
-        let patch = match patch {
-            None => None,
-            Some(Value::Array(list)) => Some(list),
-            Some(_) => return Err(NO_LIST.into()),
-        };
+        let (original, patch) = (list(original)?, list(patch)?);
         let found = self.lookup.list(ty, key)?;
         let merge_key = found.merge_key();
         check_order(patch.as_deref().unwrap_or_default(), wanted, merge_key)?;

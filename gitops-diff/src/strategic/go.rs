@@ -134,14 +134,12 @@ pub(super) fn item_kind<'a>(items: impl IntoIterator<Item = &'a Value>) -> Resul
 
 /// The text of `%v`.
 pub(super) fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        _ => {
-            let mut text = String::new();
-            write_text(value, Verb::V, &mut text);
-            Cow::Owned(text)
-        }
+    if let Value::String(text) = value {
+        return Cow::Borrowed(text);
     }
+    let mut text = String::new();
+    write_text(value, Verb::V, &mut text);
+    Cow::Owned(text)
 }
 
 /// The text of `%s`, which names the type of what is no text.
@@ -196,17 +194,16 @@ fn write_text(value: &Value, verb: Verb, out: &mut String) {
             typed("bool=", out);
             out.push_str(if *flag { "true" } else { "false" });
         }
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => {
+        Value::Number(number) => {
+            if let Some(number) = number.as_i64() {
                 typed("int64=", out);
                 // Writing into a text cannot fail.
                 let _ = write!(out, "{number}");
-            }
-            None => {
+            } else {
                 typed("float64=", out);
                 write_float(float(number), out);
             }
-        },
+        }
     }
     if verb == Verb::S {
         out.push(')');

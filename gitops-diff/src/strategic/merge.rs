@@ -138,17 +138,17 @@ fn special(original: Vec<Value>, patch: Vec<Value>, key: &str, purpose: Purpose)
         return Ok(Special { kept: original, patch, live });
     }
     let mut rest = Vec::new();
-    let mut deletes = Vec::new();
+    let mut doomed = Vec::new();
     let mut replace = false;
     for item in patch {
         match item.get(DIRECTIVE) {
             None => rest.push(item),
-            Some(directive) if directive == DELETE => deletes.push(merge_key(&item, key)?.clone()),
+            Some(directive) if directive == DELETE => doomed.push(merge_key(&item, key)?.clone()),
             Some(directive) if directive == REPLACE => replace = true,
             Some(_) => return Err(Reason::BadDirective),
         }
     }
-    let deleted = delete(&original, &deletes, key)?;
+    let deleted = delete(&original, &doomed, key)?;
     if !live.is_empty() {
         let old = std::mem::take(&mut live);
         let stays = old.iter().zip(&deleted.flags).filter(|(_, deleted)| !**deleted).map(|(key, _)| key);

@@ -27,7 +27,7 @@ pub(super) struct Items<'k> {
 
 impl Items<'_> {
     /// What tells this item apart.
-    fn key_of<'v>(self, item: &'v Value) -> &'v Value {
+    fn key_of(self, item: &Value) -> &Value {
         if self.maps { item.get(self.key).unwrap_or(&Value::Null) } else { item }
     }
 
@@ -107,20 +107,20 @@ impl<'v> Order<'v> {
 /// Upstream: `normalizeSliceOrder`, whose comparison is true for what the order does not have.
 pub(super) fn sort_by(list: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
     items.check(&list)?;
-    let (deletes, mut placed): (Vec<_>, Vec<_>) =
+    let (deletes, mut kept): (Vec<_>, Vec<_>) =
         list.into_iter().partition(|item| items.maps && is_delete(item));
     // A single item is compared with nothing.
-    if placed.len() > 1 {
-        let places = placed.into_iter().map(|item| Ok((order.position(items.key_of(&item))?, item)));
+    if kept.len() > 1 {
+        let places = kept.into_iter().map(|item| Ok((order.position(items.key_of(&item))?, item)));
         let mut places = places.collect::<Result<Vec<_>, Reason>>()?;
         sort_stable(&mut places, |(a, _), (b, _)| match (a, b) {
             (Some(a), Some(b)) => a < b,
             _ => true,
         });
-        placed = places.into_iter().map(|(_, item)| item).collect();
+        kept = places.into_iter().map(|(_, item)| item).collect();
     }
-    placed.extend(deletes);
-    Ok(placed)
+    kept.extend(deletes);
+    Ok(kept)
 }
 
 /// Puts the items of the patch and those that only the server has in order.

@@ -80,20 +80,20 @@ impl Walk {
         self,
         sides: Sides<'_>,
         ty: Type<'_>,
-        patch: &Patch,
+        strategy: &Patch,
         path: &mut FieldPath,
         found: &mut Vec<Found>,
     ) {
         let nothing_stated = sides[1].is_some_and(Value::is_null);
         let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
         match (desired, live) {
-            (Some(Value::Object(desired)), Some(Value::Object(live))) if !patch.replace => {
+            (Some(Value::Object(desired)), Some(Value::Object(live))) if !strategy.replace => {
                 let last = last.and_then(Value::as_object);
-                return self.maps([last, Some(desired), Some(live)], ty, patch, path, found);
+                return self.maps([last, Some(desired), Some(live)], ty, strategy, path, found);
             }
-            (Some(Value::Array(desired)), Some(Value::Array(live))) if patch.merge => {
+            (Some(Value::Array(desired)), Some(Value::Array(live))) if strategy.merge => {
                 let last = last.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                if let Some(items) = Item::all([last, desired, live], patch) {
+                if let Some(items) = Item::all([last, desired, live], strategy) {
                     return self.items(items, ty, path, found);
                 }
             }
@@ -116,7 +116,6 @@ impl Walk {
             (_, None, None) => None,
             (None, None, Some(_)) => nothing_stated.then_some(ThreeWayCause::Stated),
             (Some(last), None, Some(live)) if self.holds(last, live) => Some(ThreeWayCause::Removed),
-            (Some(_), None, Some(_)) => Some(ThreeWayCause::Both),
             (_, Some(desired), Some(live)) if same(desired, live) => None,
             (None, Some(_), None) => Some(ThreeWayCause::Stated),
             (Some(last), Some(desired), _) if same(last, desired) => Some(ThreeWayCause::Drifted),
@@ -142,7 +141,7 @@ impl Walk {
         self,
         sides: [Option<&Map<String, Value>>; 3],
         ty: Type<'_>,
-        patch: &Patch,
+        strategy: &Patch,
         path: &mut FieldPath,
         found: &mut Vec<Found>,
     ) {
@@ -155,12 +154,13 @@ impl Walk {
             let field = self
                 .lookup
                 .and_then(|lookup| if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok());
-            let (ty, patch) = field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
-            self.values(values, ty, patch, path, found);
+            let (ty, strategy) =
+                field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
+            self.values(values, ty, strategy, path, found);
             path.pop();
         }
         // Only the stated keys are kept: others go, whoever added them.
-        if patch.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
+        if strategy.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
             let others =
                 live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
             for (name, _) in others {

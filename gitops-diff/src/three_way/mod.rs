@@ -37,7 +37,7 @@
 //! preconditions.
 //!
 //! Sources: `k8s.io/kubectl/pkg/cmd/apply/patcher.go` for the choice; see [`strategic`](crate::strategic) and
-//! [`merge_patch`](crate::merge_patch) for the merges.
+//! [`merge_patch`] for the merges.
 
 mod fields;
 
@@ -211,19 +211,15 @@ pub fn as_kubectl(
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
     let mut options = options.clone();
-    match schema.type_of(&TypeRef::of(desired)) {
-        Some(ty) => {
-            options.merge.type_source = TypeSource::OpenApi;
-            options.merge.preconditions.clear();
-            strategic(last_applied, desired, live, ty, &options)
-        }
-        None => {
-            let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
-            options.merge.preconditions =
-                paths.into_iter().map(|path| FieldPath::of_fields(path.iter().copied())).collect();
-            json(last_applied, desired, live, &options)
-        }
+    if let Some(ty) = schema.type_of(&TypeRef::of(desired)) {
+        options.merge.type_source = TypeSource::OpenApi;
+        options.merge.preconditions.clear();
+        return strategic(last_applied, desired, live, ty, &options);
     }
+    let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
+    options.merge.preconditions =
+        paths.into_iter().map(|names| FieldPath::of_fields(names.iter().copied())).collect();
+    json(last_applied, desired, live, &options)
 }
 
 /// A strategic three-way merge.

@@ -15,15 +15,15 @@ fn told(merge: &ThreeWay) -> Vec<String> {
     merge.fields.iter().map(ToString::to_string).collect()
 }
 
-fn pod(spec: Value) -> Value {
+fn pod(spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
 }
 
 #[test]
 fn items_are_told_by_their_keys() {
-    let last = pod(json!({"containers": [{"name": "a", "image": "1"}, {"name": "gone"}]}));
-    let desired = pod(json!({"containers": [{"name": "a", "image": "2"}, {"name": "new"}]}));
-    let live = pod(json!({"containers": [
+    let last = pod(&json!({"containers": [{"name": "a", "image": "1"}, {"name": "gone"}]}));
+    let desired = pod(&json!({"containers": [{"name": "a", "image": "2"}, {"name": "new"}]}));
+    let live = pod(&json!({"containers": [
         {"name": "injected"}, {"name": "a", "image": "3"}, {"name": "gone", "tty": false},
     ]}));
     let merge = merge(&last, &desired, &live);
@@ -43,8 +43,8 @@ fn items_are_told_by_their_keys() {
 
 #[test]
 fn what_others_added_is_no_field() {
-    let git = pod(json!({"containers": [{"name": "a"}]}));
-    let live = pod(json!({"containers": [{"name": "a", "tty": true}], "nodeName": "n"}));
+    let git = pod(&json!({"containers": [{"name": "a"}]}));
+    let live = pod(&json!({"containers": [{"name": "a", "tty": true}], "nodeName": "n"}));
     let merge = merge(&git, &git, &live);
     assert_eq!((merge.patch, merge.changes_live), (json!({}), false));
     assert!(merge.fields.is_empty() && merge.conflicts.is_empty());
