@@ -45,6 +45,7 @@ impl KindKey {
 pub(super) struct TypeDef {
     pub(super) scalar: Option<Scalar>,
     pub(super) format: Format,
+    pub(super) nullable: bool,
     pub(super) list: Option<ListDef>,
     pub(super) map: Option<MapDef>,
 }
@@ -143,7 +144,8 @@ impl TypeGraph {
     }
 
     pub(super) fn def(&self, id: TypeId) -> &TypeDef {
-        static NOTHING: TypeDef = TypeDef { scalar: None, format: Format::Plain, list: None, map: None };
+        static NOTHING: TypeDef =
+            TypeDef { scalar: None, format: Format::Plain, nullable: false, list: None, map: None };
         // Ids are only made by the builder of this graph, which checks them.
         self.types.get(id.0 as usize).unwrap_or(&NOTHING)
     }
@@ -194,6 +196,8 @@ pub struct TypeSpec {
     pub scalar: Option<Scalar>,
     /// What they mean.
     pub format: Format,
+    /// Whether null is a value of its own (`nullable`), and not the same as no value.
+    pub nullable: bool,
     /// The lists it allows.
     pub list: Option<ListSpec>,
     /// The maps it allows.
@@ -303,7 +307,10 @@ impl TypeGraphBuilder {
             ListSpec::Map(item, keys) => ListDef { item, keys: ListKeysDef::Map(keys.into()) },
         });
         let map = spec.map.map(|map| self.add_map(map));
-        self.set(id, TypeDef { scalar: spec.scalar, format: spec.format, list, map });
+        self.set(
+            id,
+            TypeDef { scalar: spec.scalar, format: spec.format, nullable: spec.nullable, list, map },
+        );
     }
 
     /// Adds a type.

@@ -5,8 +5,13 @@
 //! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value.
 
 mod builtin;
+mod crd;
 mod deduced;
+mod error;
+mod extract;
 mod graph;
+mod openapi;
+mod table;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -16,6 +21,7 @@ use serde_json::Value;
 
 pub use self::builtin::BuiltIn;
 pub use self::deduced::Deduced;
+pub use self::error::{SchemaError, SchemaProblem};
 pub use self::graph::{
     FieldSpec, GraphError, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec,
 };
@@ -37,6 +43,26 @@ pub trait Schema: fmt::Debug + Send + Sync {
 impl<T: Schema + ?Sized> Schema for Arc<T> {
     fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
         (**self).type_of(kind)
+    }
+}
+
+impl<T: Schema + ?Sized> Schema for Box<T> {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        (**self).type_of(kind)
+    }
+}
+
+/// Looks in the first, then in the second: `(crds, BuiltIn)`.
+impl<A: Schema, B: Schema> Schema for (A, B) {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        self.0.type_of(kind).or_else(|| self.1.type_of(kind))
+    }
+}
+
+/// Looks in one after the other.
+impl<S: Schema> Schema for Vec<S> {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        self.iter().find_map(|schema| schema.type_of(kind))
     }
 }
 
@@ -161,6 +187,11 @@ impl<'s> Type<'s> {
     /// What its scalars mean.
     pub fn format(&self) -> Format {
         self.def().format
+    }
+
+    /// Whether null is a value of its own (`nullable` in a CRD), and not the same as no value.
+    pub fn is_nullable(&self) -> bool {
+        self.def().nullable
     }
 
     /// The lists it allows, if any.
