@@ -128,3 +128,139 @@ impl<'d> Definition<'d> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::{BuiltIn, Deduced, Format, ListKind, Schema, Type};
+
+    const GADGET: TypeRef<'_> = TypeRef { group: "example.com", version: "v1", kind: "Gadget" };
+
+    fn definition(version: &str, spec: &Value) -> Value {
+        let mut manifest = json!({
+            "apiVersion": format!("{GROUP}/{version}"), "kind": "CustomResourceDefinition",
+            "metadata": {"name": "gadgets.example.com"},
+            "spec": {"group": "example.com", "names": {"kind": "Gadget"}},
+        });
+        for (name, value) in spec.as_object().unwrap() {
+            manifest["spec"][name] = value.clone();
+        }
+        manifest
+    }
+
+    fn v1(schema: &Value) -> TypeGraph {
+        let spec = json!({"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]});
+        TypeGraph::from_crds([&definition("v1", &spec)]).unwrap()
+    }
+
+    fn knows(ty: Type<'_>, name: &str) -> bool {
+        ty.map().is_some_and(|map| map.child(name).is_some())
+    }
+
+    #[test]
+    fn objects_have_what_all_objects_have() {
+        let graph =
+            v1(&json!({"type": "object", "properties": {"metadata": {"type": "string"}, "spec": {}}}));
+        let gadget = graph.type_of(&GADGET).unwrap();
+        let finalizers = gadget.child_or_deduced("metadata").map().unwrap().field("finalizers").unwrap();
+        assert_eq!(finalizers.ty().list_kind(), ListKind::Set);
+        assert!(finalizers.patch().merge);
+        assert!(knows(gadget, "kind") && knows(gadget, "apiVersion") && !knows(gadget, "status"));
+    }
+
+    #[test]
+    fn embedded_resources_are_objects() {
+        let graph = v1(&json!({"type": "object", "properties": {
+            "closed": {"type": "object", "x-kubernetes-embedded-resource": true, "properties": {"spec": {}}},
+            "open": {
+                "type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true,
+            },
+        }}));
+        let gadget = graph.type_of(&GADGET).unwrap();
+        let (closed, open) = (gadget.child_or_deduced("closed"), gadget.child_or_deduced("open"));
+        for embedded in [closed, open] {
+            assert_eq!(embedded.format(), Format::Embedded);
+            assert_eq!(embedded.child_or_deduced("metadata"), gadget.child_or_deduced("metadata"));
+        }
+        assert!(!knows(closed, "status") && knows(open, "status"));
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_where_it_is_said() {
+        let graph = v1(&json!({"type": "object", "properties": {
+            "kept": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                "properties": {"below": {"type": "object", "properties": {"a": {"type": "string"}}}},
+            },
+            "pruned": {"type": "object", "properties": {"a": {"type": "string"}}},
+            "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+        }}));
+        let gadget = graph.type_of(&GADGET).unwrap();
+        assert!(knows(gadget.child_or_deduced("kept"), "b"));
+        assert!(knows(gadget.child_or_deduced("kept").child_or_deduced("below"), "b"));
+        assert!(!knows(gadget.child_or_deduced("pruned"), "b"));
+        assert!(knows(gadget.child_or_deduced("map"), "b"));
+    }
+
+    #[test]
+    fn scalars_mean_something() {
+        let quantity = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
+        let one_or_the_other = json!([{"type": "integer"}, {"type": "string"}]);
+        let graph = v1(&json!({"type": "object", "properties": {
+            "port": {"anyOf": one_or_the_other, "x-kubernetes-int-or-string": true},
+            "memory": {"anyOf": one_or_the_other, "x-kubernetes-int-or-string": true, "pattern": quantity},
+            "data": {"type": "string", "format": "byte"},
+            "timeout": {"type": "string", "format": "duration"},
+            "since": {"type": "string", "format": "date-time", "nullable": true},
+            "email": {"type": "string", "format": "email"},
+        }}));
+        let gadget = graph.type_of(&GADGET).unwrap();
+        for (name, format) in [
+            ("port", Format::IntOrString),
+            ("memory", Format::Quantity),
+            ("data", Format::Bytes),
+            ("timeout", Format::Duration),
+            ("since", Format::MicroTime),
+            ("email", Format::Plain),
+        ] {
+            assert_eq!(gadget.child_or_deduced(name).format(), format, "{name}");
+            assert_eq!(gadget.child_or_deduced(name).is_nullable(), name == "since");
+        }
+    }
+
+    #[test]
+    fn old_definitions_are_read() {
+        let schema =
+            json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": {}}}}});
+        let validation = json!({"openAPIV3Schema": schema});
+        let spec =
+            json!({"version": "v1", "versions": [{"name": "v2"}, {"name": "v3"}], "validation": validation});
+        let graph = TypeGraph::from_crds([&definition("v1beta1", &spec)]).unwrap();
+        assert_eq!(graph.kinds().len(), 3);
+        // Unless they say otherwise, they keep all fields.
+        assert!(knows(graph.type_of(&GADGET).unwrap().child_or_deduced("spec"), "b"));
+        let strict = json!({"version": "v1", "preserveUnknownFields": false, "validation": validation});
+        let graph = TypeGraph::from_crds([&definition("v1beta1", &strict)]).unwrap();
+        assert!(!knows(graph.type_of(&GADGET).unwrap().child_or_deduced("spec"), "b"));
+    }
+
+    #[test]
+    fn what_has_no_schema_is_passed_over() {
+        let bare = definition("v1", &json!({"versions": [{"name": "v1"}]}));
+        let other = json!({"apiVersion": "v1", "kind": "ConfigMap"});
+        assert_eq!(TypeGraph::from_crds([&bare, &other, &Value::Null]).unwrap().kinds().len(), 0);
+    }
+
+    #[test]
+    fn several_schemas_are_looked_at_in_order() {
+        let ours = v1(&json!({"type": "object", "properties": {"a": {"type": "string"}}}));
+        let mine: Vec<Box<dyn Schema>> = vec![Box::new(Deduced), Box::new(ours), Box::new(BuiltIn)];
+        let schema = (mine, Deduced);
+        assert!(schema.type_of(&GADGET).is_some());
+        assert!(schema.type_of(&TypeRef { group: "apps", version: "v1", kind: "Deployment" }).is_some());
+        assert!(schema.type_of(&TypeRef { version: "v2", ..GADGET }).is_none());
+        assert_eq!(schema.type_or_deduced(&TypeRef { version: "v2", ..GADGET }), Type::unknown_object());
+    }
+}

@@ -2,7 +2,31 @@
 //!
 //! One [`Schema`] serves every merge of this crate: it holds what Kubernetes' OpenAPI documents say for server-side apply
 //! (`x-kubernetes-list-type`, `-list-map-keys`, `-map-type`) and for strategic merge (`x-kubernetes-patch-strategy`,
-//! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value.
+//! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value. Where the two merges
+//! disagree, as over the ports of a container, both facts are there.
+//!
+//! # Which schema
+//!
+//! - [`BuiltIn`] knows Kubernetes' own kinds, without a cluster.
+//! - [`TypeGraph::from_crds`] reads the custom kinds of the definitions that are at hand, say in the same commit.
+//! - [`TypeGraph::from_openapi`] reads what an API server serves: exactly its kinds and its version of them.
+//! - [`Deduced`] knows only `metadata`.
+//! - [`TypeGraph::builder`] makes one by hand.
+//!
+//! Pairs and vectors of schemas are schemas, too: the first that knows a kind answers. What none knows is
+//! [deduced](Type::unknown_object), and never an error.
+//!
+//! ```
+//! use gitops_diff::TypeRef;
+//! use gitops_diff::schema::{BuiltIn, ListKind, Schema};
+//!
+//! let service = BuiltIn.type_or_deduced(&TypeRef { group: "", version: "v1", kind: "Service" });
+//! let ports = service.child_or_deduced("spec").map().unwrap().field("ports").unwrap();
+//! // Server-side apply tells ports apart by two fields, strategic merge by one.
+//! let ListKind::Map(keys) = ports.ty().list_kind() else { unreachable!() };
+//! assert_eq!(keys.iter().map(|key| &*key.name).collect::<Vec<_>>(), ["port", "protocol"]);
+//! assert_eq!(ports.patch().merge_key.as_deref(), Some("port"));
+//! ```
 
 mod builtin;
 mod crd;
@@ -29,7 +53,7 @@ use crate::TypeRef;
 
 /// Knowledge about kinds.
 ///
-/// A [`TypeGraph`] is the one implementation that most need; implement it to look in several, or to load lazily.
+/// A [`TypeGraph`] is the one implementation that most need; implement it to load types lazily.
 pub trait Schema: fmt::Debug + Send + Sync {
     /// The type of the objects of a kind, if the kind is known.
     fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>>;

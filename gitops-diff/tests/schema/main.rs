@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod comparison;
+mod hostile;
 #[path = "../../examples/conformance/schemas.rs"]
 mod schemas;
 
