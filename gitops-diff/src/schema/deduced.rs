@@ -63,11 +63,11 @@ fn object(builder: &mut TypeGraphBuilder, deduced: TypeId) -> TypeId {
 const METADATA: &str = "\
 package meta/v1
 FieldsV1 = {}any
-ManagedFieldsEntry apiVersion:str fieldsType:str fieldsV1:FieldsV1 manager:str operation:str subresource:str time:time
-ObjectMeta annotations:{}str creationTimestamp:time deletionGracePeriodSeconds:num deletionTimestamp:time \
+ManagedFieldsEntry apiVersion:str fieldsType:str fieldsV1:*FieldsV1 manager:str operation:str subresource:str time:*time
+ObjectMeta annotations:{}str creationTimestamp:time deletionGracePeriodSeconds:*num deletionTimestamp:*time \
 finalizers:[*]str~merge generateName:str generation:num labels:{}str managedFields:[]ManagedFieldsEntry name:str \
 namespace:str ownerReferences:[uid]OwnerReference~merge:uid resourceVersion:str selfLink:str uid:str
-!OwnerReference apiVersion:str=\"\" blockOwnerDeletion:bool controller:bool kind:str=\"\" name:str=\"\" uid:str=\"\"
+!OwnerReference apiVersion:str=\"\" blockOwnerDeletion:*bool controller:*bool kind:str=\"\" name:str=\"\" uid:str=\"\"
 ";
 
 /// Adds the type of `metadata`.

@@ -77,7 +77,9 @@ pub(super) struct FieldDef {
     pub(super) ty: TypeId,
     /// Where they are in the graph.
     default: Option<NonZeroU32>,
+    server_default: Option<NonZeroU32>,
     patch: Option<NonZeroU32>,
+    pub(super) zero_is_absent: bool,
 }
 
 /// Where a value is among others: the number after its index.
@@ -158,6 +160,10 @@ impl TypeGraph {
         at(&self.defaults, field.default)
     }
 
+    pub(super) fn server_default_of(&self, field: &FieldDef) -> Option<&Value> {
+        at(&self.defaults, field.server_default)
+    }
+
     pub(super) fn patch_of(&self, field: &FieldDef) -> &Patch {
         at(&self.patches, field.patch).unwrap_or(Patch::NONE)
     }
@@ -233,8 +239,12 @@ pub struct FieldSpec {
     pub name: Arc<str>,
     /// Its type.
     pub ty: TypeId,
-    /// The value that it has when it is absent.
+    /// The value that it has when it is absent, as OpenAPI says.
     pub default: Option<Value>,
+    /// The value that the API server puts into it when it is absent, where that is another one.
+    pub server_default: Option<Value>,
+    /// Whether a zero value (`""`, `0`, `false`, an empty list or map) is the same as none.
+    pub zero_is_absent: bool,
     /// How strategic merge treats it.
     pub patch: Patch,
 }
@@ -264,7 +274,14 @@ impl TypeSpec {
 impl FieldSpec {
     /// A field without a default or a patch strategy.
     pub fn new(name: impl Into<Arc<str>>, ty: TypeId) -> Self {
-        Self { name: name.into(), ty, default: None, patch: Patch::default() }
+        Self {
+            name: name.into(),
+            ty,
+            default: None,
+            server_default: None,
+            zero_is_absent: false,
+            patch: Patch::default(),
+        }
     }
 }
 
@@ -364,13 +381,16 @@ impl TypeGraphBuilder {
     fn add_map(&mut self, mut map: MapSpec) -> MapDef {
         let start = offset(self.graph.fields.len());
         map.fields.sort_by(|a, b| head(&a.name).cmp(&head(&b.name)).then_with(|| a.name.cmp(&b.name)));
-        for FieldSpec { name, ty, default, patch } in map.fields {
+        for field in map.fields {
             let graph = &mut self.graph;
-            let default = default.and_then(|default| find_or_push(&mut graph.defaults, default));
-            let patch = Some(patch).filter(|patch| *patch != *Patch::NONE);
+            let mut place = |value| find_or_push(&mut graph.defaults, value);
+            let default = field.default.and_then(&mut place);
+            let server_default = field.server_default.and_then(place);
+            let patch = Some(field.patch).filter(|patch| *patch != *Patch::NONE);
             let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
-            graph.heads.push(head(&name));
-            graph.fields.push(FieldDef { name, ty, default, patch });
+            graph.heads.push(head(&field.name));
+            let FieldSpec { name, ty, zero_is_absent, .. } = field;
+            graph.fields.push(FieldDef { name, ty, default, server_default, patch, zero_is_absent });
         }
         MapDef { fields: start..offset(self.graph.fields.len()), element: map.element, atomic: map.atomic }
     }

@@ -9,7 +9,9 @@
 //!
 //! - [`BuiltIn`] knows Kubernetes' own kinds, without a cluster.
 //! - [`TypeGraph::from_crds`] reads the custom kinds of the definitions that are at hand, say in the same commit.
-//! - [`TypeGraph::from_openapi`] reads what an API server serves: exactly its kinds and its version of them.
+//! - [`TypeGraph::from_openapi`] reads what an API server serves: exactly its kinds, in its versions. Put it behind
+//!   [`BuiltIn`], which knows what OpenAPI does not say: what the server's code [puts](Field::server_default) into absent
+//!   fields, and where a [zero value](Field::zero_is_absent) is none.
 //! - [`Deduced`] knows only `metadata`.
 //! - [`TypeGraph::builder`] makes one by hand.
 //!
@@ -345,9 +347,43 @@ impl<'s> Field<'s> {
         Type { graph: self.graph, id: self.field.ty }
     }
 
-    /// The value that it has when it is absent, as far as OpenAPI's `default` says.
+    /// The value that it has when it is absent, as far as OpenAPI's `default` says. Keys of lists have it, too.
     pub fn default(&self) -> Option<&'s Value> {
         self.graph.default_of(self.field)
+    }
+
+    /// The value that the API server stores where the field is absent, as far as it is known.
+    ///
+    /// That is the [default](Self::default), or what the server's code puts there instead. The latter is known of
+    /// [built-in](BuiltIn) kinds, for fields of types that occur below atomic lists and maps: elsewhere nobody asks what a
+    /// field is that is not stated. It is left out where it depends on other fields, as the `apiGroup` of an RBAC subject
+    /// does on its `kind`. An object with fields of its own may have the default `{}`: then the fields' defaults count.
+    ///
+    /// ```
+    /// # use gitops_diff::{TypeRef, schema::{BuiltIn, Schema}};
+    /// let policy = TypeRef { group: "networking.k8s.io", version: "v1", kind: "NetworkPolicy" };
+    /// let rule = BuiltIn.type_or_deduced(&policy).child_or_deduced("spec").child_or_deduced("ingress").item_or_deduced();
+    /// let protocol = rule.child_or_deduced("ports").item_or_deduced().map().unwrap().field("protocol").unwrap();
+    /// assert_eq!(protocol.default(), None);
+    /// assert_eq!(protocol.server_default().unwrap(), "TCP");
+    /// ```
+    pub fn server_default(&self) -> Option<&'s Value> {
+        self.graph.server_default_of(self.field).or_else(|| self.default())
+    }
+
+    /// Whether the API server does not tell a zero value from an absent one, and may drop it: `""`, `0`, `false`, an empty
+    /// list or map. So it is in [built-in](BuiltIn) kinds, but for fields that are pointers in Go; custom resources keep
+    /// what is written.
+    ///
+    /// ```
+    /// # use gitops_diff::{TypeRef, schema::{BuiltIn, Schema}};
+    /// let spec = BuiltIn.type_or_deduced(&TypeRef { group: "", version: "v1", kind: "Pod" }).child_or_deduced("spec");
+    /// let field = |name| spec.map().unwrap().field(name).unwrap();
+    /// assert!(field("hostNetwork").zero_is_absent());
+    /// assert!(!field("hostUsers").zero_is_absent());
+    /// ```
+    pub fn zero_is_absent(&self) -> bool {
+        self.field.zero_is_absent
     }
 
     /// How strategic merge treats it.

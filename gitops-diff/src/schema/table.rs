@@ -76,6 +76,19 @@ fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
+/// The text before the first such byte, and what comes after it if it is there.
+fn cut_or_all(text: &str, at: u8) -> (&str, Option<&str>) {
+    cut(text, at).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+fn value(json: &str) -> Result<Value, Malformed<'_>> {
+    match json {
+        // By far the most.
+        "\"\"" => Ok(Value::from("")),
+        _ => serde_json::from_str(json).map_err(|_| Malformed(json)),
+    }
+}
+
 /// What stands between spaces.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut left = Some(text);
@@ -237,23 +250,26 @@ impl<'t> Table<'t, '_> {
         Ok(())
     }
 
-    /// `containers:[name]Container~merge:name`
+    /// `containers:[name]Container~merge:name`, `paused:*bool=false?true`
     fn field(&mut self, package: &'t str, text: &'t str) -> Result<FieldSpec, Malformed<'t>> {
         let (name, rest) = cut(text, b':').ok_or(Malformed(text))?;
-        let (rest, default) = cut(rest, b'=').map_or((rest, None), |(rest, default)| (rest, Some(default)));
-        let (expression, patch) = cut(rest, b'~').map_or((rest, None), |(rest, patch)| (rest, Some(patch)));
-        let default = match default {
-            None => None,
-            Some("\"\"") => Some(Value::from("")),
-            Some(json) => Some(serde_json::from_str(json).map_err(|_| Malformed(text))?),
-        };
-        let patch = patch.map(|patch| self.patch(patch)).transpose()?.unwrap_or_default();
-        Ok(FieldSpec { name: self.name(name), ty: self.expression(package, expression)?, default, patch })
+        let (rest, server_default) = cut_or_all(rest, b'?');
+        let (rest, default) = cut_or_all(rest, b'=');
+        let (expression, patch) = cut_or_all(rest, b'~');
+        let pointed = expression.strip_prefix('*');
+        let ty = self.expression(package, pointed.unwrap_or(expression))?;
+        Ok(FieldSpec {
+            default: default.map(value).transpose()?,
+            server_default: server_default.map(value).transpose()?,
+            zero_is_absent: pointed.is_none(),
+            patch: patch.map(|patch| self.patch(patch)).transpose()?.unwrap_or_default(),
+            ..FieldSpec::new(self.name(name), ty)
+        })
     }
 
     /// `merge,retainKeys:name`
     fn patch(&mut self, text: &'t str) -> Result<Patch, Malformed<'t>> {
-        let (strategies, key) = cut(text, b':').map_or((text, None), |(all, key)| (all, Some(key)));
+        let (strategies, key) = cut_or_all(text, b':');
         let mut patch = Patch { merge_key: key.map(|key| self.name(key)), ..Patch::default() };
         for strategy in strategies.split(',') {
             match strategy {
@@ -335,6 +351,8 @@ mod tests {
             "package p\nA b:(str",
             "package p\nA b:str~often",
             "package p\nA b:str={",
+            "package p\nA b:str?{",
+            "package p\nA b:**str",
             "package p\nA = A)",
         ] {
             assert!(graph(bad).is_err(), "{bad}");
