@@ -379,20 +379,41 @@ impl TypeGraphBuilder {
     }
 
     fn add_map(&mut self, mut map: MapSpec) -> MapDef {
-        let start = offset(self.graph.fields.len());
+        let start = self.begin_map();
         map.fields.sort_by(|a, b| head(&a.name).cmp(&head(&b.name)).then_with(|| a.name.cmp(&b.name)));
         for field in map.fields {
-            let graph = &mut self.graph;
-            let mut place = |value| find_or_push(&mut graph.defaults, value);
-            let default = field.default.and_then(&mut place);
-            let server_default = field.server_default.and_then(place);
-            let patch = Some(field.patch).filter(|patch| *patch != *Patch::NONE);
-            let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
-            graph.heads.push(head(&field.name));
-            let FieldSpec { name, ty, zero_is_absent, .. } = field;
-            graph.fields.push(FieldDef { name, ty, default, server_default, patch, zero_is_absent });
+            self.push_field(field);
         }
-        MapDef { fields: start..offset(self.graph.fields.len()), element: map.element, atomic: map.atomic }
+        MapDef { fields: start..self.begin_map(), element: map.element, atomic: map.atomic }
+    }
+
+    /// Where the next field will be. For a source that has its fields in order already.
+    pub(super) fn begin_map(&self) -> u32 {
+        offset(self.graph.fields.len())
+    }
+
+    pub(super) fn push_field(&mut self, field: FieldSpec) {
+        let graph = &mut self.graph;
+        let mut place = |value| find_or_push(&mut graph.defaults, value);
+        let default = field.default.and_then(&mut place);
+        let server_default = field.server_default.and_then(place);
+        let patch = Some(field.patch).filter(|patch| *patch != *Patch::NONE);
+        let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
+        graph.heads.push(head(&field.name));
+        let FieldSpec { name, ty, zero_is_absent, .. } = field;
+        graph.fields.push(FieldDef { name, ty, default, server_default, patch, zero_is_absent });
+    }
+
+    /// Says that a type is a map of the fields since `start`. `None` if they are not in order.
+    pub(super) fn end_map(&mut self, id: TypeId, start: u32, atomic: bool) -> Option<()> {
+        let map = MapDef { fields: start..self.begin_map(), element: None, atomic };
+        let fields = self.graph.fields.get(start as usize..)?.iter().map(|field| &field.name);
+        let heads = self.graph.heads.get(start as usize..)?;
+        if !heads.iter().zip(fields).is_sorted_by(|a, b| a.0 < b.0 || a.0 == b.0 && a.1 < b.1) {
+            return None;
+        }
+        self.set(id, TypeDef { map: Some(map), ..TypeDef::default() });
+        Some(())
     }
 }
 
