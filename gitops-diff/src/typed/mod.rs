@@ -152,3 +152,6 @@ fn child_of<'s>(ty: MapType<'s>, name: &str) -> (Option<Field<'s>>, Type<'s>) {
 fn element_of(field: Option<Field<'_>>, name: &str) -> PathElement {
     PathElement::Field(field.map_or_else(|| name.into(), |field| field.name().clone()))
 }
+
+#[cfg(test)]
+mod tests;

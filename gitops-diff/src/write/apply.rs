@@ -70,7 +70,7 @@ pub fn apply<'l>(
         let rules = rules.with_duplicates(true);
         validate_hiding(live, ty, rules, hidden).map_err(ApplyError::LiveInvalid)?;
     }
-    let mut owners = Owners::read(hidden.0, ty)?;
+    let mut owners = Owners::read(hidden.0, version, ty)?;
     if owners.read == 0 {
         own_what_is_there(&mut owners, live, version, ty, options);
     }
@@ -112,20 +112,17 @@ pub fn apply<'l>(
     // A result that says the same in other words is the live object.
     let object = object.filter(|object| !equal_hiding(live, object, hidden));
     let fields = without_identity(stated);
-    match known.and_then(|at| owners.list.get_mut(at)) {
-        Some(owner) => {
-            owner.set_fields(fields);
-            if object.is_some() {
-                owner.time = ours.time;
-                owner.source = None;
-            }
+    if let Some(owner) = known.and_then(|at| owners.list.get_mut(at)) {
+        owner.set_fields(fields);
+        if object.is_some() {
+            owner.time = ours.time;
+            owner.source = None;
         }
-        None => {
-            ours.fields = fields;
-            // As upstream has it: the time says when values were written.
-            ours.time = ours.time.filter(|_| object.is_some());
-            owners.list.push(ours);
-        }
+    } else {
+        ours.fields = fields;
+        // As upstream has it: the time says when values were written.
+        ours.time = ours.time.filter(|_| object.is_some());
+        owners.list.push(ours);
     }
     Ok(finish(live, object, owners))
 }

@@ -26,9 +26,11 @@ pub(super) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    fn read(index: usize, entry: &'a Value, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+    fn read(index: usize, entry: &'a Value, version: &str, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
         let header = Header::read(index, entry)?;
-        if !header.is_complete {
+        // Only an object that has no version itself has owners without one.
+        let has_version = !header.api_version.is_empty() || version.is_empty();
+        if !has_version || !header.is_fields_v1 {
             return Err(ManagedFieldsError::Incomplete { index });
         }
         let set = read_fields(header.fields, ty).map_err(|source| ManagedFieldsError::Fields {
@@ -104,14 +106,18 @@ impl<'a> Owners<'a> {
         Self { list: Vec::new(), read: 0 }
     }
 
-    /// Reads the value of an object's `metadata.managedFields`.
-    pub(super) fn read(entries: Option<&'a Value>, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+    /// Reads the value of the `metadata.managedFields` of an object of this version.
+    pub(super) fn read(
+        entries: Option<&'a Value>,
+        version: &str,
+        ty: Type<'_>,
+    ) -> Result<Self, ManagedFieldsError> {
         let entries = match entries {
             None | Some(Value::Null) => return Ok(Self::none()),
             Some(Value::Array(entries)) => entries,
             Some(_) => return Err(ManagedFieldsError::NotAList),
         };
-        let read = |(index, entry)| Owner::read(index, entry, ty);
+        let read = |(index, entry)| Owner::read(index, entry, version, ty);
         let list = entries.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut owners = Self { list, read: entries.len() };
         owners.keep_last();

@@ -45,7 +45,7 @@ pub fn update<'l>(
         }
     }
     let version = api_version(new);
-    let mut owners = owners_of(old_hidden.0, hidden.0, ty, options);
+    let mut owners = owners_of(old_hidden.0, hidden.0, version, ty, options);
     let is_tracked = owners.read > 0 || live.is_none_or(|live| !has_uid(live));
     let object = without_managed_fields(new);
     if is_tracked {
@@ -91,6 +91,7 @@ fn finish<'l>(
 fn owners_of<'a>(
     live: Option<&'a Value>,
     new: Option<&'a Value>,
+    version: &str,
     ty: Type<'_>,
     options: &WriteOptions,
 ) -> Owners<'a> {
@@ -98,13 +99,13 @@ fn owners_of<'a>(
         if new.is_some_and(is_reset) {
             return Owners::none();
         }
-        if let Ok(owners) = Owners::read(new, ty)
+        if let Ok(owners) = Owners::read(new, version, ty)
             && owners.read > 0
         {
             return owners;
         }
     }
-    Owners::read(live, ty).unwrap_or_else(|_| Owners::none())
+    Owners::read(live, version, ty).unwrap_or_else(|_| Owners::none())
 }
 
 /// Whether entries say that all owners are to be forgotten: there are none, or one that says nothing.
