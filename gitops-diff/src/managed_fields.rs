@@ -128,6 +128,11 @@ impl ManagedFields {
         &self.entries
     }
 
+    /// The entries, given away.
+    pub fn into_entries(self) -> Vec<ManagedFieldsEntry> {
+        self.entries
+    }
+
     /// The entries, to be changed.
     pub fn entries_mut(&mut self) -> &mut Vec<ManagedFieldsEntry> {
         &mut self.entries
