@@ -40,7 +40,7 @@ pub(crate) use self::compare::{compare_hiding, everything};
 pub(crate) use self::equal::equal;
 pub use self::merge::merge;
 pub(crate) use self::merge::{Merged, merge_hiding};
-pub(crate) use self::read::read_fields;
+pub(crate) use self::read::{is_verbatim, read_fields};
 pub use self::remove::{extract, remove};
 pub use self::state::field_set;
 pub(crate) use self::validate::validate_hiding;

@@ -24,12 +24,12 @@ pub fn extract(
     schema: &(impl Schema + ?Sized),
 ) -> Result<Option<Value>, ManagedFieldsError> {
     let ty = schema.type_or_deduced(&TypeRef::of(object));
-    let owners = Owners::read(managed_fields(object), api_version(object), ty)?;
-    let found = owners.list.iter().find(|owner| {
+    let mut owners = Owners::read(managed_fields(object), api_version(object), ty, None)?;
+    let found = owners.list.iter_mut().find(|owner| {
         owner.manager == manager && owner.operation == operation && owner.subresource == subresource
     });
     let Some(owner) = found else { return Ok(None) };
-    let mut extracted = typed::extract(object, &owner.fields.leaves(), ty, true);
+    let mut extracted = typed::extract(object, &owner.fields().leaves(), ty, true);
     without_residue(&mut extracted, object);
     if !extracted.is_object() {
         extracted = Value::Object(serde_json::Map::new());
