@@ -86,8 +86,14 @@ struct Words {
 
 impl Words {
     fn add(builder: &mut TypeGraphBuilder) -> Self {
-        let (_, any) = deduced::add_untyped(builder);
-        let raw = MapSpec { element: Some(any), ..MapSpec::default() };
+        let (atomic, any) = deduced::add_untyped(builder);
+        // Anything, as one value: `openapi.go` of `schemaconv` puts `__untyped_atomic_` in the place of RawExtension.
+        let raw = TypeSpec {
+            scalar: Some(Scalar::Untyped),
+            format: Format::Embedded,
+            list: Some(ListSpec::Atomic(atomic)),
+            map: Some(MapSpec { element: Some(atomic), atomic: true, ..MapSpec::default() }),
+        };
         Self {
             string: builder.add(TypeSpec::scalar(Scalar::String)),
             number: builder.add(TypeSpec::scalar(Scalar::Number)),
@@ -98,7 +104,7 @@ impl Words {
             micro_time: builder.add(TypeSpec::formatted(Scalar::Untyped, Format::MicroTime)),
             duration: builder.add(TypeSpec::formatted(Scalar::String, Format::Duration)),
             bytes: builder.add(TypeSpec::formatted(Scalar::String, Format::Bytes)),
-            raw: builder.add(TypeSpec { format: Format::Embedded, ..TypeSpec::map(raw) }),
+            raw: builder.add(raw),
             any,
         }
     }
