@@ -217,9 +217,11 @@ pub(super) fn check_order(patch: &[Value], wanted: &[Value], key: &str) -> Resul
     if !key.is_empty() && !patch.iter().all(Value::is_object) {
         return Err(Reason::WrongType { expected: "map" });
     }
-    // Without a key, directives are passed over as well.
-    let mut items = patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).peekable();
+    let deletes = |item: &&Value| !key.is_empty() && item.get(DIRECTIVE).is_some_and(|value| value == DELETE);
+    let mut items = patch.iter().filter(|item| !deletes(item)).peekable();
     for next in wanted {
+        // Other directives are passed over, but for those that come last: they count as out of order.
+        while items.next_if(|item| item.get(DIRECTIVE).is_some()).is_some() {}
         let Some(item) = items.peek() else { break };
         if keys_equal(item, next, key)? {
             items.next();
