@@ -11,7 +11,8 @@ use gitops_core::{
     AppId, Application, Comparison, Cx, Desired, Goal, Inputs, MemoryCluster, MemorySource, MemoryTarget,
     Observe, Policy, Reconciler, RepoPath, Revision, Target, plan,
 };
-use gitops_diff::{DiffOptions, FieldSet, KnownLists, stated};
+use gitops_diff::schema::BuiltIn;
+use gitops_diff::{DiffOptions, FieldSet, stated};
 
 fn reading(c: &mut Criterion) {
     let (file, text) = (RepoPath::new("all.yaml").unwrap(), yaml(1_000));
@@ -24,7 +25,7 @@ fn reading(c: &mut Criterion) {
 
 fn comparing(c: &mut Criterion) {
     let (desired, live) = (deployment(1), deployment(1));
-    let owned = FieldSet::of(&desired, &KnownLists);
+    let owned = FieldSet::of(&desired, &BuiltIn);
     let options = DiffOptions::default();
     c.bench_function("fingerprint of a Deployment", |b| b.iter(|| owned.fingerprint(black_box(&live))));
     c.bench_function("stated fields of a Deployment", |b| {

@@ -1,8 +1,9 @@
 //! Comparing a manifest with a live object by field ownership: for targets whose objects carry `managedFields`.
 
+use gitops_diff::schema::BuiltIn;
 use gitops_diff::{
-    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, KnownLists, ManagedFields, Operation,
-    PathElement, Redaction, Shown, stated,
+    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, ManagedFields, Operation, PathElement,
+    Redaction, Shown, stated,
 };
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ pub(crate) fn compare_owned(
         .map(|entry| entry.fields.clone())
         .unwrap_or_default();
     let mut differences = stated(wanted, object, &DiffOptions::default().with_manager(owner.manager));
-    let stated_set = FieldSet::of(wanted, &KnownLists);
+    let stated_set = FieldSet::of(wanted, &BuiltIn);
     differences.extend(given_up(&live.id, &ours, &stated_set, object, owner.marks, rules));
     if !differences.is_empty() {
         // Nothing moved since the apply that was answered with these values: it is the target that insists on them.
@@ -138,7 +139,7 @@ fn is_mark(path: &FieldPath, marks: &[&str]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use gitops_diff::{apply, update};
+    use gitops_diff::{WriteOptions, apply, update};
     use serde_json::json;
 
     use super::*;
@@ -160,13 +161,19 @@ mod tests {
     }
 
     fn applied(live: Option<&Value>, data: &Value) -> Value {
-        apply(live, &config(data), OURS, true, &KnownLists, AT).unwrap().object
+        forced(live, &config(data))
+    }
+
+    fn forced(live: Option<&Value>, config: &Value) -> Value {
+        let options = WriteOptions::new(OURS).with_force(true).with_time(AT);
+        apply(live, config, &BuiltIn, &options).unwrap().object.into_owned()
     }
 
     fn edited(live: &Value, change: impl FnOnce(&mut Value)) -> Value {
         let mut object = live.clone();
         change(&mut object);
-        update(Some(live), &object, "kubectl", &KnownLists, AT)
+        let options = WriteOptions::new("kubectl").with_time(AT);
+        update(Some(live), &object, &BuiltIn, &options).unwrap().object.into_owned()
     }
 
     fn live(object: Value) -> Live {
@@ -271,7 +278,7 @@ mod tests {
                 "spec": {"containers": containers}})
         };
         let two = pod(json!([{"name": "x", "image": "x:1"}, {"name": "y", "image": "y:1", "args": ["a"]}]));
-        let object = apply(None, &two, OURS, true, &KnownLists, AT).unwrap().object;
+        let object = forced(None, &two);
         let desired = pod(json!([{"name": "x", "image": "x:1"}]));
         let place = Place::file(RepoPath::new("a.yaml").unwrap());
         let desired = Placed::new(Manifest::new(desired, place.clone()).unwrap());
@@ -281,10 +288,9 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": "a", "namespace": "shop"}, "data": data})
         };
-        let object =
-            apply(None, &secret(json!({"p": "aHVudGVyMg==", "q": "eA=="})), OURS, true, &KnownLists, AT);
+        let object = forced(None, &secret(json!({"p": "aHVudGVyMg==", "q": "eA=="})));
         let desired = Placed::new(Manifest::new(secret(json!({"q": "eA=="})), place).unwrap());
-        let comparison = compare(&desired, &live(object.unwrap().object), &none);
+        let comparison = compare(&desired, &live(object), &none);
         assert_eq!(paths(&comparison), [".data.p"]);
         assert!(!format!("{comparison:?}").contains("aHVudGVyMg"));
     }

@@ -8,12 +8,13 @@
 //! - [`FieldPath`] says where a field is; [`FieldSet`] is a set of them, as in [`ManagedFields`]. A set
 //!   [projects](FieldSet::project) an object onto its fields, and its [fingerprint](FieldSet::fingerprint) tells whether
 //!   any of them changed.
-//! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership.
+//! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership; [`extract`] says what
+//!   a manager applied. They are made of the operations of [`typed`].
 //! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
 //! - [`Redaction`] masks what must not be shown. Everything that prints goes through it unless told otherwise.
 //!
 //! ```
-//! use gitops_diff::{DiffOptions, FieldSet, KnownLists, ManagedFields, Operation, apply, stated, update};
+//! use gitops_diff::{DiffOptions, ManagedFields, Operation, WriteOptions, apply, schema::BuiltIn, stated, update};
 //! use serde_json::json;
 //!
 //! // Apply what Git says, and remember what our fields looked like.
@@ -21,7 +22,8 @@
 //!     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
 //!     "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}},
 //! });
-//! let live = apply(None, &git, "gitops", false, &KnownLists, "2026-01-01T00:00:00Z")?.object;
+//! let gitops = WriteOptions::new("gitops").with_time("2026-01-01T00:00:00Z");
+//! let live = apply(None, &git, &BuiltIn, &gitops)?.object;
 //! let ours = |object| {
 //!     let managed = ManagedFields::of(object).unwrap_or_default();
 //!     let fields = managed.by_manager("gitops", Operation::Apply).map(|e| e.fields.clone()).unwrap_or_default();
@@ -30,20 +32,20 @@
 //! let applied = ours(&live);
 //!
 //! // Somebody adds a label: not our business. Somebody scales: drift, and it is known who did it.
-//! let mut labelled = live.clone();
+//! let mut labelled = live.clone().into_owned();
 //! labelled["metadata"]["labels"] = json!({"team": "shop"});
-//! let labelled = update(Some(&live), &labelled, "kubectl-label", &KnownLists, "2026-01-02T00:00:00Z");
+//! let labelled = update(Some(&live), &labelled, &BuiltIn, &WriteOptions::new("kubectl-label"))?.object;
 //! assert_eq!(ours(&labelled), applied);
 //!
-//! let mut scaled = labelled.clone();
+//! let mut scaled = labelled.clone().into_owned();
 //! scaled["spec"]["replicas"] = json!(2);
-//! let scaled = update(Some(&labelled), &scaled, "kubectl-scale", &KnownLists, "2026-01-03T00:00:00Z");
+//! let scaled = update(Some(&labelled), &scaled, &BuiltIn, &WriteOptions::new("kubectl-scale"))?.object;
 //! assert_ne!(ours(&scaled), applied);
 //! let drift = stated(&git, &scaled, &DiffOptions::default());
 //! assert_eq!(drift[0].to_string(), r#".spec.replicas  Git 3, live 2, by "kubectl-scale""#);
 //!
 //! // Applying again puts it back, and leaves the label.
-//! let healed = apply(Some(&scaled), &git, "gitops", true, &KnownLists, "2026-01-04T00:00:00Z")?.object;
+//! let healed = apply(Some(&scaled), &git, &BuiltIn, &gitops.with_force(true))?.object;
 //! assert_eq!(ours(&healed), applied);
 //! assert_eq!(healed["metadata"]["labels"]["team"], "shop");
 //! # Ok::<(), gitops_diff::ApplyError>(())
@@ -89,6 +91,7 @@ pub mod strategic;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod three_way;
 pub mod typed;
 #[cfg(feature = "text")]
 mod unified;

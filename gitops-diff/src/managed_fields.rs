@@ -64,6 +64,12 @@ pub enum ManagedFieldsError {
         /// Which field of it.
         field: &'static str,
     },
+    /// An entry lacks its `apiVersion`, or its `fieldsType` is another than `FieldsV1`: nothing can be written over it.
+    #[error("metadata.managedFields[{index}]: expected an apiVersion, and the fieldsType FieldsV1")]
+    Incomplete {
+        /// Which entry, counted from zero.
+        index: usize,
+    },
     /// The fields of an entry cannot be read.
     #[error("metadata.managedFields[{index}], manager {manager:?}: {source}")]
     Fields {
@@ -181,13 +187,14 @@ pub(crate) struct Header<'a> {
     pub(crate) time: Option<&'a str>,
     /// Not read yet.
     pub(crate) fields: &'a Value,
+    /// Whether it has all that the API server demands.
+    pub(crate) is_complete: bool,
     /// Whether it has nothing besides, and nothing that is left out when it is written.
     pub(crate) is_verbatim: bool,
 }
 
 impl<'a> Header<'a> {
-    /// Reads an entry, with the demands of the API server (`managedfields/internal/managedfields.go`,
-    /// `DecodeManagedFields`).
+    /// Reads an entry.
     pub(crate) fn read(index: usize, entry: &'a Value) -> Result<Self, ManagedFieldsError> {
         let bad = |field| ManagedFieldsError::Field { index, field };
         let Value::Object(entry) = entry else { return Err(ManagedFieldsError::NotAList) };
@@ -204,18 +211,13 @@ impl<'a> Header<'a> {
         let (manager, api_version, subresource) =
             (text("manager")?, text("apiVersion")?, text("subresource")?);
         let time = Some(text("time")?).filter(|time| !time.is_empty());
-        if api_version.is_empty() {
-            return Err(bad("apiVersion"));
-        }
-        if text("fieldsType")? != "FieldsV1" {
-            return Err(bad("fieldsType"));
-        }
+        let is_complete = !api_version.is_empty() && text("fieldsType")? == "FieldsV1";
         let fields = entry.get("fieldsV1");
         let written = [manager, subresource].iter().filter(|text| !text.is_empty()).count();
         let is_verbatim =
             entry.len() == 3 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
         let fields = fields.unwrap_or(&Value::Null);
-        Ok(Self { manager, operation, api_version, subresource, time, fields, is_verbatim })
+        Ok(Self { manager, operation, api_version, subresource, time, fields, is_complete, is_verbatim })
     }
 }
 

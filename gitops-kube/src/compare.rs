@@ -1,9 +1,9 @@
 //! Whether a live object is what a manifest states. Pure: no requests.
 
 use gitops_core::{AppId, Comparison, IgnoreRules, Live, Owner, Placed};
+use gitops_diff::schema::BuiltIn;
 use gitops_diff::{
-    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, KnownLists, ManagedFields, Redaction,
-    Shown, stated,
+    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, ManagedFields, Redaction, Shown, stated,
 };
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn owned(
         // The fields are named as in another version: only the API server can translate them.
         return if differences.is_empty() { Comparison::Unsure } else { Comparison::Differs(differences) };
     }
-    let stated = FieldSet::of(want, &KnownLists);
+    let stated = FieldSet::of(want, &BuiltIn);
     let mark = FieldPath::of_fields(["metadata", "labels", PART_OF]);
     let unmarked = (!owned.is_empty() && mark.get(object).is_none()).then(|| {
         Difference::new(mark, DifferenceKind::Added, Shown::Value(PART_OF_US.into()), Shown::Absent)

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gitops_diff::{ApplyError, KnownLists, ManagedFields, apply, stored_secret, update};
+use gitops_diff::schema::BuiltIn;
+use gitops_diff::{ApplyError, ManagedFields, WriteOptions, apply, stored_secret, update};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
@@ -43,6 +44,12 @@ pub(super) struct Write<'a> {
     pub(super) manager: &'a str,
     pub(super) at: Timestamp,
     pub(super) expect: Option<&'a Expect>,
+}
+
+impl Write<'_> {
+    fn options(&self) -> WriteOptions {
+        WriteOptions::new(self.manager).with_time(self.at.to_string())
+    }
 }
 
 impl Store {
@@ -92,13 +99,14 @@ impl Store {
         let live = self.objects.get(&id).cloned();
         let stored = stored_secret(config);
         let config = stored.as_ref().unwrap_or(config);
-        let applied =
-            apply(live.as_deref(), config, write.manager, force, &KnownLists, &write.at.to_string())
-                .map_err(|error| apply_fault(error, &id))?;
+        // A real server decodes what it stores into its types, which leaves nulls out.
+        let options = write.options().with_force(force).with_clean(true);
+        let applied = apply(live.as_deref(), config, &BuiltIn, &options)
+            .map_err(|error| apply_fault(error, &id))?;
         if let (Some(live), false) = (&live, applied.changed) {
             return Ok((live.clone(), false));
         }
-        let mut object = applied.object;
+        let mut object = applied.object.into_owned();
         if let Some(admission) = &self.admission {
             admission(&mut object);
         }
@@ -115,7 +123,10 @@ impl Store {
         let live = self.objects.get(&id).cloned();
         let stored = stored_secret(object);
         let object = stored.as_ref().unwrap_or(object);
-        let mut object = update(live.as_deref(), object, write.manager, &KnownLists, &write.at.to_string());
+        let mut object = update(live.as_deref(), object, &BuiltIn, &write.options())
+            .map_err(|error| apply_fault(error, &id))?
+            .object
+            .into_owned();
         if let Some(admission) = &self.admission {
             admission(&mut object);
         }

@@ -10,7 +10,8 @@ use serde_json::Value;
 pub use self::fields_v1::FieldSetError;
 pub(crate) use self::fields_v1::{element, entries};
 pub(crate) use crate::list_keys::Context;
-use crate::{FieldPath, PathElement};
+use crate::schema::Schema;
+use crate::{FieldPath, PathElement, TypeRef, typed};
 
 /// A set of fields of an object, in the shape of a managedFields entry (`fieldsV1`).
 ///
@@ -56,6 +57,21 @@ impl FieldSet {
             });
         }
         Self { nodes }
+    }
+
+    /// The fields that a configuration states when it is applied, without those that identify the object
+    /// (`apiVersion`, `kind`, `metadata.name`, …): these are never owned.
+    ///
+    /// As the API server computes it: see [`typed::field_set`].
+    pub fn of(object: &Value, schema: &(impl Schema + ?Sized)) -> Self {
+        let mut set = Self::with_identity(object, schema);
+        set.strip_identity();
+        set
+    }
+
+    /// Like [`of`](Self::of), with the identifying fields.
+    pub fn with_identity(object: &Value, schema: &(impl Schema + ?Sized)) -> Self {
+        typed::field_set(object, schema.type_or_deduced(&TypeRef::of(object)))
     }
 
     pub(crate) fn nodes(&self) -> Nodes<'_> {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::KnownLists;
+use crate::schema::BuiltIn;
 use crate::testing::{deployment, small_value};
 
 fn set(fields: &Value) -> FieldSet {
@@ -29,7 +29,7 @@ fn states_what_a_deployment_says() {
             }},
         },
     });
-    let stated = FieldSet::of(&deployment, &KnownLists);
+    let stated = FieldSet::of(&deployment, &BuiltIn);
     assert_eq!(
         stated.to_fields_v1(),
         json!({
@@ -43,12 +43,11 @@ fn states_what_a_deployment_says() {
                             "k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}},
                         },
                     }},
-                    "f:volumes": {},
                 }},
             },
         })
     );
-    assert!(FieldSet::with_identity(&deployment, &KnownLists).contains(&path(".metadata.name")));
+    assert!(FieldSet::with_identity(&deployment, &BuiltIn).contains(&path(".metadata.name")));
     for stated in stated.iter() {
         assert!(stated.get(&deployment).is_some(), "{stated}");
     }
@@ -80,16 +79,31 @@ fn removing_leaves_no_empty_shells() {
 
 #[test]
 fn bad_sets_are_errors_with_a_place() {
-    let error = FieldSet::from_fields_v1(&json!({"f:a": {"x:b": {}}})).unwrap_err();
+    let error = FieldSet::from_fields_v1(&json!({"f:a": {"k:b": {}}})).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "field set, below .a: \"x:b\" is no element of a field set: expected f:NAME, k:{…}, v:JSON or i:NUMBER"
+        "field set, below .a: \"k:b\" is no element of a field set: expected f:NAME, k:{…}, v:JSON or i:NUMBER"
     );
     assert_eq!(FieldSet::from_fields_v1(&json!({"f:a": 1})), Err(FieldSetError::NotAMap { at: path(".a") }));
 }
 
+#[test]
+fn what_a_later_api_server_may_write_is_left_out() {
+    let s = set(&json!({"f:a": {"x:b": {"f:c": {}}}, "x:b": {}, "f:d": null, "v:1.0": {}, "v:1": {"f:e": {}}}));
+    assert_eq!(s.to_fields_v1(), json!({"f:a": {}, "f:d": {}, "v:1": {".": {}, "f:e": {}}}));
+}
+
+#[test]
+fn leaves_and_subtrees() {
+    let s = set(&json!({"f:a": {".": {}, "f:b": {".": {}, "f:c": {}}}, "f:d": {}}));
+    assert_eq!(s.leaves().to_fields_v1(), json!({"f:a": {"f:b": {"f:c": {}}}, "f:d": {}}));
+    let less = set(&json!({"f:a": {"f:b": {}}}));
+    assert_eq!(s.difference(&less).to_fields_v1(), json!({"f:a": {".": {}, "f:b": {"f:c": {}}}, "f:d": {}}));
+    assert_eq!(s.difference_with_subtrees(&less).to_fields_v1(), json!({"f:a": {}, "f:d": {}}));
+}
+
 fn any_set() -> impl Strategy<Value = FieldSet> {
-    prop_oneof![deployment(), small_value()].prop_map(|v| FieldSet::with_identity(&v, &KnownLists))
+    prop_oneof![deployment(), small_value()].prop_map(|v| FieldSet::with_identity(&v, &BuiltIn))
 }
 
 proptest! {
@@ -105,7 +119,11 @@ proptest! {
         let (both, all, only) = (a.intersection(&b), a.union(&b), a.difference(&b));
         prop_assert_eq!(&b.union(&a), &all);
         prop_assert_eq!(&both.union(&only), &a);
-        prop_assert!(only.intersection(&b).is_empty());
+        prop_assert!(only.intersection(&b).is_empty() && only.is_disjoint(&b));
+        prop_assert_eq!(both.is_empty(), a.is_disjoint(&b));
+        prop_assert_eq!(a.is_subset(&b), only.is_empty());
+        prop_assert!(a.difference_with_subtrees(&b).is_subset(&only));
+        prop_assert!(a.leaves().is_subset(&a));
         prop_assert!(both.is_subset(&a) && both.is_subset(&b) && a.is_subset(&all));
         prop_assert_eq!(all.len() + both.len(), a.len() + b.len());
         for member in all.iter() {

@@ -23,6 +23,7 @@ mod three_way;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::kubernetes::matches;
 pub use self::kubernetes::{apply_as_kubernetes, create_as_kubernetes};
 pub use self::three_way::three_way;
 use crate::FieldPath;

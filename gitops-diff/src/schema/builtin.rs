@@ -2,7 +2,8 @@
 //!
 //! `builtin.txt` says what they are, one type per line; `hack/schema` writes it, and its first lines explain its grammar.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -58,14 +59,56 @@ struct Malformed<'t>(#[allow(dead_code, reason = "shown by the test that reads t
 /// A package and the name of a type in it, or an expression as it is written in it.
 type Key<'t> = (&'t str, &'t str);
 
+/// A quick hash for names of our own, which nobody chooses to collide.
+#[derive(Default)]
+struct FastHasher(u64);
+
+impl Hasher for FastHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (chunks, rest) = bytes.as_chunks::<8>();
+        for chunk in chunks {
+            self.write_u64(u64::from_le_bytes(*chunk));
+        }
+        self.write_u64(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// The text before and after the first such byte, an ASCII one. Quicker than `split_once` where texts are short.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+/// What stands between spaces.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut left = Some(text);
+    std::iter::from_fn(move || {
+        let text = left?;
+        let (word, rest) = cut(text, b' ').map_or((text, None), |(word, rest)| (word, Some(rest)));
+        left = rest;
+        Some(word)
+    })
+}
+
 struct Table<'t> {
     builder: TypeGraphBuilder,
-    named: HashMap<Key<'t>, TypeId>,
-    /// Lists, maps and overrides that were met before.
-    nameless: HashMap<Key<'t>, TypeId>,
+    /// The named types, and the lists, maps and overrides that were met before.
+    known: HashMap<Key<'t>, TypeId, BuildHasherDefault<FastHasher>>,
     /// Types that are as another one, but for whether their maps are atomic.
     overrides: Vec<(TypeId, TypeId, bool)>,
-    names: HashMap<&'t str, Arc<str>>,
+    names: HashSet<Arc<str>, BuildHasherDefault<FastHasher>>,
     words: Words,
 }
 
@@ -87,13 +130,9 @@ struct Words {
 impl Words {
     fn add(builder: &mut TypeGraphBuilder) -> Self {
         let (atomic, any) = deduced::add_untyped(builder);
-        // Anything, as one value: `openapi.go` of `schemaconv` puts `__untyped_atomic_` in the place of RawExtension.
-        let raw = TypeSpec {
-            scalar: Some(Scalar::Untyped),
-            format: Format::Embedded,
-            list: Some(ListSpec::Atomic(atomic)),
-            map: Some(MapSpec { element: Some(atomic), atomic: true, ..MapSpec::default() }),
-        };
+        // Upstream takes a `RawExtension` for one value wherever it stands.
+        let raw = builder.reserve();
+        builder.define_like(raw, atomic, |def| def.format = Format::Embedded);
         Self {
             string: builder.add(TypeSpec::scalar(Scalar::String)),
             number: builder.add(TypeSpec::scalar(Scalar::Number)),
@@ -104,7 +143,7 @@ impl Words {
             micro_time: builder.add(TypeSpec::formatted(Scalar::Untyped, Format::MicroTime)),
             duration: builder.add(TypeSpec::formatted(Scalar::String, Format::Duration)),
             bytes: builder.add(TypeSpec::formatted(Scalar::String, Format::Bytes)),
-            raw: builder.add(raw),
+            raw,
             any,
         }
     }
@@ -137,7 +176,7 @@ enum Line<'t> {
 
 fn lines(table: &str) -> impl Iterator<Item = Line<'_>> {
     table.lines().filter(|line| !line.starts_with('#')).map(|line| {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, rest) = cut(line, b' ').unwrap_or((line, ""));
         match word {
             "kinds" => Line::Kinds(rest),
             "package" => Line::Package(rest),
@@ -150,14 +189,14 @@ fn lines(table: &str) -> impl Iterator<Item = Line<'_>> {
 
 impl<'t> Table<'t> {
     fn read(table: &'t str) -> Result<TypeGraph, Malformed<'t>> {
-        let mut builder = TypeGraph::builder();
+        let fields = table.bytes().filter(|byte| *byte == b':').count();
+        let mut builder = TypeGraphBuilder::with_capacity(1024, fields);
         let words = Words::add(&mut builder);
         let mut this = Self {
             builder,
-            named: HashMap::new(),
-            nameless: HashMap::new(),
+            known: HashMap::with_capacity_and_hasher(1536, BuildHasherDefault::default()),
             overrides: Vec::new(),
-            names: HashMap::new(),
+            names: HashSet::with_capacity_and_hasher(1024, BuildHasherDefault::default()),
             words,
         };
         // Types refer to ones that come later: all get their numbers first.
@@ -167,7 +206,7 @@ impl<'t> Table<'t> {
                 Line::Kinds(_) => {}
                 Line::Package(name) => package = name,
                 Line::Type(name, ..) => {
-                    this.named.insert((package, name), this.builder.reserve());
+                    this.known.insert((package, name), this.builder.reserve());
                 }
             }
         }
@@ -179,11 +218,11 @@ impl<'t> Table<'t> {
             }
         }
         for (id, target, atomic) in std::mem::take(&mut this.overrides) {
-            let mut spec = this.builder.spec(target).cloned().unwrap_or_default();
-            if let Some(map) = &mut spec.map {
-                map.atomic = atomic;
-            }
-            this.builder.define(id, spec);
+            this.builder.define_like(id, target, |def| {
+                if let Some(map) = &mut def.map {
+                    map.atomic = atomic;
+                }
+            });
         }
         this.builder.build().map_err(|_| Malformed("a type that nothing defines"))
     }
@@ -197,7 +236,7 @@ impl<'t> Table<'t> {
         let (group, version) = version.split_once('/').unwrap_or(("", version));
         for word in words {
             let (kind, package) = word.split_once('@').unwrap_or((word, package));
-            let id = self.named.get(&(package, kind)).ok_or(Malformed(word))?;
+            let id = self.known.get(&(package, kind)).ok_or(Malformed(word))?;
             self.builder.kind(&TypeRef { group, version, kind }, *id);
         }
         Ok(())
@@ -210,28 +249,24 @@ impl<'t> Table<'t> {
         atomic: bool,
         text: &'t str,
     ) -> Result<(), Malformed<'t>> {
-        let id = *self.named.get(&(package, name)).ok_or(Malformed(name))?;
-        let spec = if let Some(expression) = text.strip_prefix("= ") {
-            let same = self.expression(package, expression)?;
-            self.builder.spec(same).cloned().ok_or(Malformed(text))?
-        } else {
-            let mut fields = Vec::with_capacity(text.bytes().filter(|byte| *byte == b' ').count() + 1);
-            for field in text.split(' ') {
-                fields.push(self.field(package, field)?);
-            }
-            TypeSpec::map(MapSpec { fields, element: None, atomic })
-        };
-        self.builder.define(id, spec);
+        let id = *self.known.get(&(package, name)).ok_or(Malformed(name))?;
+        if let Some(expression) = text.strip_prefix("= ") {
+            let other = self.expression(package, expression)?;
+            return self.builder.define_like(id, other, |_| {}).ok_or(Malformed(text));
+        }
+        let mut fields = Vec::with_capacity(text.bytes().filter(|byte| *byte == b' ').count() + 1);
+        for field in words(text) {
+            fields.push(self.field(package, field)?);
+        }
+        self.builder.define(id, TypeSpec::map(MapSpec { fields, element: None, atomic }));
         Ok(())
     }
 
     /// `containers:[name]Container~merge:name`
     fn field(&mut self, package: &'t str, text: &'t str) -> Result<FieldSpec, Malformed<'t>> {
-        let (name, rest) = text.split_once(':').ok_or(Malformed(text))?;
-        let (rest, default) =
-            rest.split_once('=').map_or((rest, None), |(rest, default)| (rest, Some(default)));
-        let (expression, patch) =
-            rest.split_once('~').map_or((rest, None), |(rest, patch)| (rest, Some(patch)));
+        let (name, rest) = cut(text, b':').ok_or(Malformed(text))?;
+        let (rest, default) = cut(rest, b'=').map_or((rest, None), |(rest, default)| (rest, Some(default)));
+        let (expression, patch) = cut(rest, b'~').map_or((rest, None), |(rest, patch)| (rest, Some(patch)));
         let default = match default {
             None => None,
             Some("\"\"") => Some(Value::from("")),
@@ -243,7 +278,7 @@ impl<'t> Table<'t> {
 
     /// `merge,retainKeys:name`
     fn patch(&mut self, text: &'t str) -> Result<Patch, Malformed<'t>> {
-        let (strategies, key) = text.split_once(':').map_or((text, None), |(all, key)| (all, Some(key)));
+        let (strategies, key) = cut(text, b':').map_or((text, None), |(all, key)| (all, Some(key)));
         let mut patch = Patch { merge_key: key.map(|key| self.name(key)), ..Patch::default() };
         for strategy in strategies.split(',') {
             match strategy {
@@ -261,20 +296,20 @@ impl<'t> Table<'t> {
             return Ok(id);
         }
         if text.starts_with(['[', '{']) || text.ends_with(')') {
-            if let Some(id) = self.nameless.get(&(package, text)) {
+            if let Some(id) = self.known.get(&(package, text)) {
                 return Ok(*id);
             }
             let id = self.nameless(package, text)?;
-            self.nameless.insert((package, text), id);
+            self.known.insert((package, text), id);
             return Ok(id);
         }
-        let key = text.split_once('.').unwrap_or((package, text));
-        self.named.get(&key).copied().ok_or(Malformed(text))
+        let key = cut(text, b'.').unwrap_or((package, text));
+        self.known.get(&key).copied().ok_or(Malformed(text))
     }
 
     /// `[containerPort,protocol]ContainerPort`, `{}str`, `separable(ObjectReference)`
     fn nameless(&mut self, package: &'t str, text: &'t str) -> Result<TypeId, Malformed<'t>> {
-        if let Some((keys, item)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some((keys, item)) = text.strip_prefix('[').and_then(|rest| cut(rest, b']')) {
             let item = self.expression(package, item)?;
             let list = match keys {
                 "" => ListSpec::Atomic(item),
@@ -286,13 +321,13 @@ impl<'t> Table<'t> {
             };
             return Ok(self.builder.add(TypeSpec::list(list)));
         }
-        if let Some((mark, element)) = text.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        if let Some((mark, element)) = text.strip_prefix('{').and_then(|rest| cut(rest, b'}')) {
             let element = Some(self.expression(package, element)?);
             let map = MapSpec { element, atomic: mark == "!", ..MapSpec::default() };
             return Ok(self.builder.add(TypeSpec::map(map)));
         }
         let (word, target) =
-            text.strip_suffix(')').and_then(|text| text.split_once('(')).ok_or(Malformed(text))?;
+            text.strip_suffix(')').and_then(|text| cut(text, b'(')).ok_or(Malformed(text))?;
         let target = self.expression(package, target)?;
         let id = self.builder.reserve();
         self.overrides.push((id, target, word == "atomic"));
@@ -301,7 +336,12 @@ impl<'t> Table<'t> {
 
     /// The name, shared by all fields that have it.
     fn name(&mut self, name: &'t str) -> Arc<str> {
-        self.names.entry(name).or_insert_with(|| name.into()).clone()
+        if let Some(name) = self.names.get(name) {
+            return name.clone();
+        }
+        let name = Arc::from(name);
+        self.names.insert(Arc::clone(&name));
+        name
     }
 }
 

@@ -1,5 +1,6 @@
 //! Types in one place, referring to each other by number: what every source of schemas is turned into.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,6 +21,9 @@ pub struct TypeGraph {
     fields: Vec<FieldDef>,
     /// The beginning of each field's name, for a search that seldom looks at a name.
     heads: Vec<Head>,
+    /// What fields have in common, so that a field is small.
+    defaults: Vec<Value>,
+    patches: Vec<Patch>,
     /// Sorted, for a search without making a key.
     kinds: Vec<(KindKey, TypeId)>,
 }
@@ -37,7 +41,7 @@ impl KindKey {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TypeDef {
     pub(super) scalar: Option<Scalar>,
     pub(super) format: Format,
@@ -45,20 +49,20 @@ pub(super) struct TypeDef {
     pub(super) map: Option<MapDef>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ListDef {
     pub(super) item: TypeId,
     pub(super) keys: ListKeysDef,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum ListKeysDef {
     Atomic,
     Set,
     Map(Box<[KeyField]>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct MapDef {
     /// Where its fields are in the graph, sorted by name.
     fields: std::ops::Range<u32>,
@@ -70,8 +74,24 @@ pub(super) struct MapDef {
 pub(super) struct FieldDef {
     pub(super) name: Arc<str>,
     pub(super) ty: TypeId,
-    pub(super) default: Option<Box<Value>>,
-    pub(super) patch: Option<Box<Patch>>,
+    /// Where they are in the graph.
+    default: Option<NonZeroU32>,
+    patch: Option<NonZeroU32>,
+}
+
+/// Where a value is among others: the number after its index.
+fn find_or_push<T: PartialEq>(all: &mut Vec<T>, value: T) -> Option<NonZeroU32> {
+    // Most fields with a default have one of a few; a long search would not pay.
+    let known = all.iter().take(32).position(|known| *known == value);
+    let at = known.unwrap_or_else(|| {
+        all.push(value);
+        all.len() - 1
+    });
+    NonZeroU32::new(offset(at + 1))
+}
+
+fn at<T>(all: &[T], number: Option<NonZeroU32>) -> Option<&T> {
+    all.get(number?.get() as usize - 1)
 }
 
 /// The first eight bytes of a name as a number, so that numbers are in the order of the names.
@@ -80,13 +100,15 @@ type Head = u64;
 fn head(name: &str) -> Head {
     let name = name.as_bytes();
     if let Some(eight) = name.first_chunk() {
-        return Head::from_be_bytes(*eight);
+        return u64::from_be_bytes(*eight);
     }
-    let mut bytes = [0; 8];
-    for (to, from) in bytes.iter_mut().zip(name) {
-        *to = *from;
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        // What both have is shifted out of the last four.
+        let last = u64::from(u32::from_be_bytes(*last)) << (8 * (8 - name.len()));
+        return u64::from(u32::from_be_bytes(*first)) << 32 | (last & u64::from(u32::MAX));
     }
-    Head::from_be_bytes(bytes)
+    let byte = |at: usize| u64::from(name.get(at).copied().unwrap_or_default());
+    byte(0) << 56 | byte(1) << 48 | byte(2) << 40
 }
 
 impl TypeGraph {
@@ -130,18 +152,29 @@ impl TypeGraph {
         self.fields.get(map.fields.start as usize..map.fields.end as usize).unwrap_or_default()
     }
 
+    pub(super) fn default_of(&self, field: &FieldDef) -> Option<&Value> {
+        at(&self.defaults, field.default)
+    }
+
+    pub(super) fn patch_of(&self, field: &FieldDef) -> &Patch {
+        at(&self.patches, field.patch).unwrap_or(Patch::NONE)
+    }
+
     pub(super) fn field(&self, map: &MapDef, name: &str) -> Option<&FieldDef> {
         let (start, end) = (map.fields.start as usize, map.fields.end as usize);
+        let (fields, heads) = (self.fields.get(start..end)?, self.heads.get(start..end)?);
         let want = head(name);
-        let first = start + self.heads.get(start..end)?.partition_point(|head| *head < want);
+        let mut at = heads.partition_point(|head| *head < want);
         // Names with one beginning are few: `reportingComponent`, `reportingInstance`.
-        self.fields
-            .get(first..end)?
-            .iter()
-            .zip(self.heads.get(first..end)?)
-            .take_while(|(_, head)| **head == want)
-            .find(|(field, _)| *field.name == *name)
-            .map(|(field, _)| field)
+        while *heads.get(at)? == want {
+            let field = fields.get(at)?;
+            // Of two names of one length up to eight the head is all.
+            if field.name.len() == name.len() && (name.len() <= 8 || *field.name == *name) {
+                return Some(field);
+            }
+            at += 1;
+        }
+        None
     }
 }
 
@@ -239,24 +272,38 @@ pub struct GraphError(TypeId);
 /// Makes a [`TypeGraph`], type by type. Types may refer to ones that are only reserved yet, and so to themselves.
 #[derive(Debug, Default)]
 pub struct TypeGraphBuilder {
-    types: Vec<Option<TypeSpec>>,
-    kinds: Vec<(KindKey, TypeId)>,
+    types: Vec<Option<TypeDef>>,
+    /// With the fields and kinds; its types come when all are defined.
+    graph: TypeGraph,
 }
 
 impl TypeGraphBuilder {
+    /// With room for so many types and fields.
+    pub(super) fn with_capacity(types: usize, fields: usize) -> Self {
+        let graph = TypeGraph {
+            fields: Vec::with_capacity(fields),
+            heads: Vec::with_capacity(fields),
+            ..TypeGraph::default()
+        };
+        Self { types: Vec::with_capacity(types), graph }
+    }
+
     /// Takes a number for a type that is [defined](Self::define) later.
     pub fn reserve(&mut self) -> TypeId {
-        // More than four thousand million types do not fit into memory.
-        let id = TypeId(u32::try_from(self.types.len()).unwrap_or(u32::MAX));
+        let id = TypeId(offset(self.types.len()));
         self.types.push(None);
         id
     }
 
     /// Says what a reserved type is; what was said before about it is forgotten.
     pub fn define(&mut self, id: TypeId, spec: TypeSpec) {
-        if let Some(slot) = self.types.get_mut(id.0 as usize) {
-            *slot = Some(spec);
-        }
+        let list = spec.list.map(|list| match list {
+            ListSpec::Atomic(item) => ListDef { item, keys: ListKeysDef::Atomic },
+            ListSpec::Set(item) => ListDef { item, keys: ListKeysDef::Set },
+            ListSpec::Map(item, keys) => ListDef { item, keys: ListKeysDef::Map(keys.into()) },
+        });
+        let map = spec.map.map(|map| self.add_map(map));
+        self.set(id, TypeDef { scalar: spec.scalar, format: spec.format, list, map });
     }
 
     /// Adds a type.
@@ -266,91 +313,98 @@ impl TypeGraphBuilder {
         id
     }
 
-    /// What was said about a type.
-    pub fn spec(&self, id: TypeId) -> Option<&TypeSpec> {
-        self.types.get(id.0 as usize)?.as_ref()
+    /// Says that a reserved type is as one that is already defined, but for a change. `None` if that one is not defined.
+    pub(super) fn define_like(
+        &mut self,
+        id: TypeId,
+        other: TypeId,
+        change: impl FnOnce(&mut TypeDef),
+    ) -> Option<()> {
+        let mut def = self.types.get(other.0 as usize)?.clone()?;
+        change(&mut def);
+        self.set(id, def);
+        Some(())
     }
 
     /// Says which type the objects of a kind have; the last word counts.
     pub fn kind(&mut self, kind: &TypeRef<'_>, id: TypeId) {
         let key = KindKey { group: kind.group.into(), version: kind.version.into(), kind: kind.kind.into() };
-        self.kinds.push((key, id));
+        self.graph.kinds.push((key, id));
     }
 
     /// The graph.
-    pub fn build(mut self) -> Result<TypeGraph, GraphError> {
-        self.fill_key_defaults();
-        let known = self.types.len();
-        let check = |id: TypeId| if (id.0 as usize) < known { Ok(id) } else { Err(GraphError(id)) };
-        let mut graph = TypeGraph { types: Vec::with_capacity(known), ..TypeGraph::default() };
-        for (at, spec) in (0_u32..).zip(self.types) {
-            let spec = spec.ok_or(GraphError(TypeId(at)))?;
-            let list = match spec.list {
-                None => None,
-                Some(ListSpec::Atomic(item)) => {
-                    Some(ListDef { item: check(item)?, keys: ListKeysDef::Atomic })
-                }
-                Some(ListSpec::Set(item)) => Some(ListDef { item: check(item)?, keys: ListKeysDef::Set }),
-                Some(ListSpec::Map(item, keys)) => {
-                    Some(ListDef { item: check(item)?, keys: ListKeysDef::Map(keys.into()) })
-                }
-            };
-            let map = match spec.map {
-                None => None,
-                Some(map) => Some(graph.add_map(map, check)?),
-            };
-            graph.types.push(TypeDef { scalar: spec.scalar, format: spec.format, list, map });
+    pub fn build(self) -> Result<TypeGraph, GraphError> {
+        let Self { types, mut graph } = self;
+        graph.types =
+            (0..).zip(types).map(|(at, def)| def.ok_or(GraphError(TypeId(at)))).collect::<Result<_, _>>()?;
+        if let Some(unknown) = graph.references().find(|id| graph.get(*id).is_none()) {
+            return Err(GraphError(unknown));
         }
-        for (_, id) in &self.kinds {
-            check(*id)?;
-        }
-        graph.kinds = self.kinds;
+        graph.fill_key_defaults();
         // Of two entries for one kind the later one is kept.
         graph.kinds.reverse();
         graph.kinds.sort_by(|a, b| a.0.cmp(&b.0));
         graph.kinds.dedup_by(|later, first| later.0 == first.0);
         Ok(graph)
     }
+
+    fn set(&mut self, id: TypeId, def: TypeDef) {
+        if let Some(slot) = self.types.get_mut(id.0 as usize) {
+            *slot = Some(def);
+        }
+    }
+
+    fn add_map(&mut self, mut map: MapSpec) -> MapDef {
+        let start = offset(self.graph.fields.len());
+        map.fields.sort_by(|a, b| head(&a.name).cmp(&head(&b.name)).then_with(|| a.name.cmp(&b.name)));
+        for FieldSpec { name, ty, default, patch } in map.fields {
+            let graph = &mut self.graph;
+            let default = default.and_then(|default| find_or_push(&mut graph.defaults, default));
+            let patch = Some(patch).filter(|patch| *patch != *Patch::NONE);
+            let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
+            graph.heads.push(head(&name));
+            graph.fields.push(FieldDef { name, ty, default, patch });
+        }
+        MapDef { fields: start..offset(self.graph.fields.len()), element: map.element, atomic: map.atomic }
+    }
 }
 
-impl TypeGraphBuilder {
+/// More than four thousand million types or fields do not fit into memory.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+impl TypeGraph {
+    /// All types that types and kinds refer to.
+    fn references(&self) -> impl Iterator<Item = TypeId> {
+        let items = self.types.iter().filter_map(|def| def.list.as_ref()).map(|list| list.item);
+        let elements = self.types.iter().filter_map(|def| def.map.as_ref()?.element);
+        let fields = self.fields.iter().map(|field| field.ty);
+        items.chain(elements).chain(fields).chain(self.kinds.iter().map(|(_, id)| *id))
+    }
+
     /// A key field that an item does not have counts as the field's default (structured-merge-diff, `typed/helpers.go`,
     /// `getAssociativeKeyDefault`).
     fn fill_key_defaults(&mut self) {
-        for at in 0..self.types.len() {
-            let Some(Some(TypeSpec { list: Some(ListSpec::Map(item, keys)), .. })) = self.types.get_mut(at)
+        let mut types = std::mem::take(&mut self.types);
+        for at in 0..types.len() {
+            let Some(TypeDef { list: Some(ListDef { item, keys: ListKeysDef::Map(keys) }), .. }) =
+                types.get_mut(at)
             else {
                 continue;
             };
             let (item, mut keys) = (*item, std::mem::take(keys));
-            let fields = self.spec(item).and_then(|spec| spec.map.as_ref()).map(|map| &*map.fields);
-            for key in &mut keys {
-                let field = fields.unwrap_or_default().iter().find(|field| field.name == key.name);
-                key.default = key.default.take().or_else(|| field.and_then(|field| field.default.clone()));
+            if let Some(map) = types.get(item.0 as usize).and_then(|def| def.map.as_ref()) {
+                for key in keys.iter_mut().filter(|key| key.default.is_none()) {
+                    key.default =
+                        self.field(map, &key.name).and_then(|field| self.default_of(field).cloned());
+                }
             }
-            if let Some(Some(TypeSpec { list: Some(ListSpec::Map(_, slot)), .. })) = self.types.get_mut(at) {
-                *slot = keys;
+            if let Some(TypeDef { list: Some(list), .. }) = types.get_mut(at) {
+                list.keys = ListKeysDef::Map(keys);
             }
         }
-    }
-}
-
-impl TypeGraph {
-    fn add_map(
-        &mut self,
-        mut map: MapSpec,
-        check: impl Fn(TypeId) -> Result<TypeId, GraphError>,
-    ) -> Result<MapDef, GraphError> {
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let start = offset(self.fields.len());
-        map.fields.sort_by(|a, b| a.name.cmp(&b.name));
-        for FieldSpec { name, ty, default, patch } in map.fields {
-            let patch = (patch != *Patch::NONE).then(|| Box::new(patch));
-            self.heads.push(head(&name));
-            self.fields.push(FieldDef { name, ty: check(ty)?, default: default.map(Box::new), patch });
-        }
-        let element = map.element.map(check).transpose()?;
-        Ok(MapDef { fields: start..offset(self.fields.len()), element, atomic: map.atomic })
+        self.types = types;
     }
 }
 
@@ -383,6 +437,33 @@ mod tests {
         assert!(object.child_or_deduced("other").is_untyped());
         assert_eq!(graph.kinds().len(), 1);
         assert!(graph.type_of(&TypeRef { version: "v2", ..GADGET }).is_none());
+    }
+
+    #[test]
+    fn heads_are_in_the_order_of_names() {
+        let mut names =
+            ["", "a", "aa", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abd", "b", "é"];
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|a, b| head(a) < head(b)));
+        assert_eq!(head("abcdefgh"), head("abcdefghi"));
+        assert_eq!(head("abcdefg"), u64::from_be_bytes(*b"abcdefg\0"));
+    }
+
+    #[test]
+    fn every_field_is_found() {
+        let names = ["a", "a\0", "abcdefgh", "abcdefgh\0", "abcdefghi", "abcdefghj", "", "spec"];
+        let mut builder = TypeGraph::builder();
+        let text = builder.add(TypeSpec::scalar(Scalar::String));
+        let fields = names.iter().map(|name| FieldSpec::new(*name, text)).collect();
+        let map = builder.add(TypeSpec::map(MapSpec { fields, ..MapSpec::default() }));
+        let graph = builder.build().unwrap();
+        let map = graph.get(map).unwrap().map().unwrap();
+        for name in names {
+            assert_eq!(&**map.field(name).unwrap().name(), name);
+        }
+        for name in ["abcdefg", "abcdefghk", "abcdefghii", "zzz", "\0", "spe", "specs"] {
+            assert!(map.field(name).is_none(), "{name}");
+        }
     }
 
     #[test]

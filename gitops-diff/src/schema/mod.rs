@@ -9,6 +9,7 @@ mod deduced;
 mod graph;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -55,17 +56,6 @@ pub struct Type<'s> {
     id: TypeId,
 }
 
-/// What to do about fields that a type does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UnknownFields {
-    /// They hold values of any kind ([`Type::deduced`]).
-    #[default]
-    Deduce,
-    /// They are errors, as for the API server.
-    Refuse,
-}
-
 /// What a scalar may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
@@ -100,6 +90,16 @@ pub enum Format {
     Bytes,
     /// A whole object inside another (`x-kubernetes-embedded-resource`, `runtime.RawExtension`).
     Embedded,
+}
+
+/// What to do about fields that a schema does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownFields {
+    /// Treat them as what they look like: their types are [deduced](Type::deduced).
+    #[default]
+    Deduce,
+    /// Refuse them wherever the reference implementations do.
+    Refuse,
 }
 
 /// How a list is merged, owned and compared: Kubernetes' `x-kubernetes-list-type`.
@@ -230,6 +230,13 @@ impl PartialEq for Type<'_> {
 
 impl Eq for Type<'_> {}
 
+impl Hash for Type<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self.graph).hash(state);
+        self.id.hash(state);
+    }
+}
+
 impl fmt::Debug for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Type").field(self.def()).finish()
@@ -295,11 +302,11 @@ impl<'s> Field<'s> {
 
     /// The value that it has when it is absent, as far as OpenAPI's `default` says.
     pub fn default(&self) -> Option<&'s Value> {
-        self.field.default.as_deref()
+        self.graph.default_of(self.field)
     }
 
     /// How strategic merge treats it.
     pub fn patch(&self) -> &'s Patch {
-        self.field.patch.as_deref().unwrap_or(Patch::NONE)
+        self.graph.patch_of(self.field)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::aligned::Aligned;
 use super::error::{Reason, StrategicError};
 use super::go::{deep_equal, maps_equal};
 use super::lookup::Lookup;
@@ -35,6 +36,7 @@ impl Differ {
     ) -> Result<Map<String, Value>, StrategicError> {
         let mut patch = Map::new();
         if self.changes {
+            let mut original = Aligned::new(original);
             for (key, to) in modified {
                 match original.get(key) {
                     None => {
@@ -45,6 +47,7 @@ impl Differ {
             }
         }
         if self.deletions {
+            let mut modified = Aligned::new(modified);
             for (key, from) in original {
                 match modified.get(key) {
                     None => {

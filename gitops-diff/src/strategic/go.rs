@@ -34,6 +34,7 @@ impl Kind {
             Value::Object(_) => Self::Map,
         }
     }
+
 }
 
 /// A number as `float64`.

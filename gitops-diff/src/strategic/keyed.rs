@@ -52,6 +52,11 @@ impl Pairs {
         })
     }
 
+    /// How many items of the old list the new one has.
+    pub(super) fn matched(&self) -> usize {
+        self.places().flatten().count()
+    }
+
     /// Whether both lists have the same keys in the same order.
     pub(super) fn same_order(&self) -> bool {
         self.old == self.new && self.places().enumerate().all(|(at, place)| place == Some(at))

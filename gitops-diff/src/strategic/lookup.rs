@@ -6,9 +6,9 @@ use crate::schema::{Field, Format, MapType, Patch, Type, UnknownFields};
 
 /// A field's type and strategy. For a list the type is that of its items.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'s> {
-    pub(super) ty: Type<'s>,
-    pub(super) patch: &'s Patch,
+pub(crate) struct Found<'s> {
+    pub(crate) ty: Type<'s>,
+    pub(crate) patch: &'s Patch,
 }
 
 impl Found<'_> {
@@ -20,13 +20,13 @@ impl Found<'_> {
 
 /// How fields are looked up.
 #[derive(Clone, Copy)]
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     refuse: bool,
     go_types: bool,
 }
 
 impl Lookup {
-    pub(super) fn new(options: &StrategicOptions) -> Self {
+    pub(crate) fn new(options: &StrategicOptions) -> Self {
         Self {
             refuse: options.unknown_fields == UnknownFields::Refuse,
             go_types: options.type_source == TypeSource::GoTypes,
@@ -40,7 +40,7 @@ impl Lookup {
     /// The map, or anything else, under `name`.
     ///
     /// Upstream: `LookupPatchMetadataForStruct` of `strategicpatch/meta.go`.
-    pub(super) fn map<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
+    pub(crate) fn map<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
         let map = ty.map();
         if let Some(field) = map.and_then(|map| self.field(map, name)) {
             return Ok(Found { ty: field.ty(), patch: field.patch() });
@@ -50,18 +50,14 @@ impl Lookup {
             return Ok(Found { ty, patch: Patch::NONE });
         }
         let named = map.is_some_and(|map| map.fields().len() > 0);
-        Err(if named {
-            Reason::UnknownField(name.to_owned())
-        } else {
-            Reason::NoNamedFields(name.to_owned())
-        })
+        Err(if named { Reason::UnknownField(name.to_owned()) } else { Reason::NoNamedFields(name.to_owned()) })
     }
 
     /// The list under `name`.
     ///
     /// Upstream: `LookupPatchMetadataForSlice` of `strategicpatch/meta.go`. With OpenAPI as the source of types, a list is
     /// allowed anywhere; with Go types also where a field that is to be merged points to one item.
-    pub(super) fn list<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
+    pub(crate) fn list<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
         let found = self.map(ty, name)?;
         match found.ty.list() {
             // A `RawExtension` holds lists too, but as a Go type it is none.

@@ -57,6 +57,7 @@
 //! (`$deleteFromPrimitiveList`) has one of two results there; here values are taken out first. Of several errors any can be
 //! the one reported. Where the reference panics, there is an error here (class `panic`).
 
+mod aligned;
 mod apply;
 mod clean;
 mod conflict;
@@ -69,6 +70,7 @@ mod lookup;
 mod merge;
 mod options;
 mod order;
+mod settled;
 mod sort;
 mod three_way;
 
@@ -80,7 +82,7 @@ use serde_json::{Map, Value};
 use self::apply::{Merger, Target};
 use self::create::Differ;
 pub use self::error::{StrategicError, StrategicErrorReason};
-use self::lookup::Lookup;
+pub(crate) use self::lookup::Lookup;
 pub(crate) use self::options::touches;
 pub use self::options::{StrategicOptions, TypeSource};
 use crate::schema::Type;

@@ -7,6 +7,7 @@ use super::conflict::find_conflict;
 use super::create::Differ;
 use super::error::StrategicError;
 use super::lookup::Lookup;
+use super::settled::is_settled;
 use super::{StrategicOptions, object_or_null};
 use crate::schema::Type;
 
@@ -22,6 +23,9 @@ pub(super) fn three_way(
     let object = |value| object_or_null(value).map(|map| map.unwrap_or(&nothing));
     let (last_applied, desired, live) = (object(last_applied)?, object(desired)?, object(live)?);
     let lookup = Lookup::new(options);
+    if options.overwrite && is_settled(last_applied, desired, live, ty, lookup) {
+        return Ok(Map::new());
+    }
     let differ = Differ { lookup, order: true, changes: true, deletions: false };
     let changes = differ.maps(live, desired, ty, false)?;
     let differ = Differ { changes: false, deletions: true, ..differ };

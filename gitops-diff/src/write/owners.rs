@@ -28,6 +28,9 @@ pub(super) struct Owner<'a> {
 impl<'a> Owner<'a> {
     fn read(index: usize, entry: &'a Value, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
         let header = Header::read(index, entry)?;
+        if !header.is_complete {
+            return Err(ManagedFieldsError::Incomplete { index });
+        }
         let set = read_fields(header.fields, ty).map_err(|source| ManagedFieldsError::Fields {
             index,
             manager: header.manager.to_owned(),

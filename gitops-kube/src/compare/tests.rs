@@ -27,7 +27,7 @@ fn applied(object: &Value, key: &Key) -> Value {
     let mut live = object.clone();
     live["metadata"]["labels"] = json!({PART_OF: set_id(&app("shop"), "state")});
     live["metadata"]["annotations"] = json!({STATE_ANNOTATION: key.state(&placed.id, &placed.digest)});
-    let fields = FieldSet::of(&live, &KnownLists).to_fields_v1();
+    let fields = FieldSet::of(&live, &BuiltIn).to_fields_v1();
     live["metadata"]["managedFields"] = json!([{"manager": "gitops/shop", "operation": "Apply", "apiVersion": "v1",
         "fieldsType": "FieldsV1", "fieldsV1": fields}]);
     live

@@ -1,0 +1,208 @@
+//! The fields whose live value is not the desired one, and why.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::{ThreeWayCause, ThreeWayField};
+use crate::canonical::Canonical;
+use crate::merge_patch::matches;
+use crate::schema::{Patch, Type};
+use crate::strategic::go::deep_equal;
+use crate::strategic::{Lookup, StrategicOptions};
+use crate::{FieldPath, PathElement, Redaction, Shown};
+
+/// A value on each side: last applied, desired and live.
+type Sides<'v> = [Option<&'v Value>; 3];
+
+/// How the sides are compared.
+#[derive(Clone, Copy)]
+pub(super) struct Walk {
+    /// How fields are looked up; lists and maps have no strategies without.
+    lookup: Option<Lookup>,
+    same: fn(&Value, &Value) -> bool,
+}
+
+/// A field that was found.
+struct Found {
+    path: FieldPath,
+    cause: ThreeWayCause,
+    there: [bool; 3],
+}
+
+impl Walk {
+    pub(super) fn strategic(options: &StrategicOptions) -> Self {
+        Self { lookup: Some(Lookup::new(options)), same: deep_equal }
+    }
+
+    pub(super) fn json() -> Self {
+        Self { lookup: None, same: matches }
+    }
+
+    /// All fields, by path, with the values that may be shown.
+    pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Vec<ThreeWayField> {
+        let mut found = Vec::new();
+        self.values(sides.map(Some), ty, Patch::NONE, &mut FieldPath::root(), &mut found);
+        if found.is_empty() {
+            return Vec::new();
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        let masked = masked(sides, redact);
+        let shown = |found: &Found, side: usize| match (found.there[side], masked.get(side)) {
+            (true, Some(object)) => found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value))),
+            _ => Shown::Absent,
+        };
+        found
+            .into_iter()
+            .map(|found| ThreeWayField {
+                last_applied: shown(&found, 0),
+                desired: shown(&found, 1),
+                live: shown(&found, 2),
+                path: found.path,
+                cause: found.cause,
+            })
+            .collect()
+    }
+
+    fn values(self, sides: Sides<'_>, ty: Type<'_>, patch: &Patch, path: &mut FieldPath, found: &mut Vec<Found>) {
+        let nothing_stated = sides[1].is_some_and(Value::is_null);
+        let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
+        match (desired, live) {
+            (Some(Value::Object(desired)), Some(Value::Object(live))) if !patch.replace => {
+                let last = last.and_then(Value::as_object);
+                return self.maps([last, Some(desired), Some(live)], ty, patch, path, found);
+            }
+            (Some(Value::Array(desired)), Some(Value::Array(live))) if patch.merge => {
+                let last = last.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                if let Some(items) = Item::all([last, desired, live], patch) {
+                    return self.items(items, ty, path, found);
+                }
+            }
+            _ => {}
+        }
+        if let Some(cause) = self.cause([last, desired, live], nothing_stated) {
+            let there = [last.is_some(), desired.is_some(), live.is_some()];
+            found.push(Found { path: path.clone(), cause, there });
+        }
+    }
+
+    /// Why the live value is not the desired one, if it is not and is to be.
+    fn cause(self, [last, desired, live]: Sides<'_>, nothing_stated: bool) -> Option<ThreeWayCause> {
+        let same = |a: &Value, b: &Value| (self.same)(a, b);
+        match (last, desired, live) {
+            (_, None, None) => None,
+            (None, None, Some(_)) => nothing_stated.then_some(ThreeWayCause::Stated),
+            (Some(last), None, Some(live)) if self.holds(last, live) => Some(ThreeWayCause::Removed),
+            (Some(_), None, Some(_)) => Some(ThreeWayCause::Both),
+            (_, Some(desired), Some(live)) if same(desired, live) => None,
+            (None, Some(_), None) => Some(ThreeWayCause::Stated),
+            (Some(last), Some(desired), _) if same(last, desired) => Some(ThreeWayCause::Drifted),
+            (Some(last), Some(_), Some(live)) if same(last, live) => Some(ThreeWayCause::Stated),
+            _ => Some(ThreeWayCause::Both),
+        }
+    }
+
+    /// Whether the live value has all that was last applied; the server's defaults come on top.
+    fn holds(self, last: &Value, live: &Value) -> bool {
+        match (last, live) {
+            (Value::Object(last), Value::Object(live)) => last
+                .iter()
+                .all(|(key, last)| last.is_null() || live.get(key).is_some_and(|live| self.holds(last, live))),
+            (Value::Array(last), Value::Array(live)) => {
+                last.len() == live.len() && last.iter().zip(live).all(|(last, live)| self.holds(last, live))
+            }
+            (last, live) => (self.same)(last, live),
+        }
+    }
+
+    fn maps(
+        self,
+        sides: [Option<&Map<String, Value>>; 3],
+        ty: Type<'_>,
+        patch: &Patch,
+        path: &mut FieldPath,
+        found: &mut Vec<Found>,
+    ) {
+        let [last, desired, live] = sides;
+        let names: BTreeSet<&String> = [last, desired].into_iter().flatten().flat_map(Map::keys).collect();
+        for name in &names {
+            let values = sides.map(|side| side.and_then(|side| side.get(*name)));
+            path.push(PathElement::field(name.as_str()));
+            let is_list = values.iter().flatten().any(|value| value.is_array());
+            let field = self.lookup.and_then(|lookup| {
+                if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok()
+            });
+            let (ty, patch) = field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
+            self.values(values, ty, patch, path, found);
+            path.pop();
+        }
+        // Only the stated keys are kept: others go, whoever added them.
+        if patch.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
+            let others = live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
+            for (name, _) in others {
+                found.push(Found {
+                    path: path.field(name),
+                    cause: ThreeWayCause::Drifted,
+                    there: [false, false, true],
+                });
+            }
+        }
+    }
+
+    fn items(self, items: Vec<Item<'_>>, ty: Type<'_>, path: &mut FieldPath, found: &mut Vec<Found>) {
+        for item in items {
+            path.push(item.element);
+            self.values(item.sides, ty, Patch::NONE, path, found);
+            path.pop();
+        }
+    }
+}
+
+/// An item of a merged list, on each side.
+struct Item<'v> {
+    element: PathElement,
+    sides: Sides<'v>,
+}
+
+impl<'v> Item<'v> {
+    /// All items that were last applied or are desired; `None` if an item has no key, or two on one side have the same one.
+    fn all(lists: [&'v [Value]; 3], patch: &Patch) -> Option<Vec<Self>> {
+        let key = patch.merge_key.as_ref();
+        let mut places: HashMap<Canonical<'v>, usize> = HashMap::new();
+        let mut items: Vec<Self> = Vec::new();
+        for (side, list) in lists.into_iter().enumerate() {
+            for value in list {
+                let name = key.map_or(Some(value), |key| value.get(&**key))?;
+                if name.is_object() || name.is_array() {
+                    return None;
+                }
+                let at = *places.entry(Canonical(name)).or_insert(items.len());
+                if at == items.len() {
+                    let element = match key {
+                        Some(key) => PathElement::key(key.clone(), name.clone()),
+                        None => PathElement::Value(name.clone()),
+                    };
+                    items.push(Self { element, sides: [None; 3] });
+                }
+                let slot = items.get_mut(at)?.sides.get_mut(side)?;
+                if slot.replace(value).is_some() {
+                    return None;
+                }
+            }
+        }
+        items.retain(|item| item.sides[0].is_some() || item.sides[1].is_some());
+        Some(items)
+    }
+}
+
+/// The three objects with masks; what is a Secret on one side is one on all.
+fn masked(sides: [&Value; 3], redact: &Redaction) -> [Value; 3] {
+    let secret = sides.iter().any(|side| side.get("kind").is_some_and(|kind| kind == "Secret"));
+    sides.map(|side| {
+        let mut side = side.clone();
+        if let (true, Value::Object(map)) = (secret, &mut side) {
+            map.insert("kind".to_owned(), "Secret".into());
+        }
+        redact.redact(&side)
+    })
+}
