@@ -128,6 +128,11 @@ impl ManagedFields {
         &self.entries
     }
 
+    /// The entries, given away.
+    pub fn into_entries(self) -> Vec<ManagedFieldsEntry> {
+        self.entries
+    }
+
     /// The entries, to be changed.
     pub fn entries_mut(&mut self) -> &mut Vec<ManagedFieldsEntry> {
         &mut self.entries
@@ -187,8 +192,8 @@ pub(crate) struct Header<'a> {
     pub(crate) time: Option<&'a str>,
     /// Not read yet.
     pub(crate) fields: &'a Value,
-    /// Whether it has all that the API server demands.
-    pub(crate) is_complete: bool,
+    /// Whether it says that its fields are written in the one form that there is.
+    pub(crate) is_fields_v1: bool,
     /// Whether it has nothing besides, and nothing that is left out when it is written.
     pub(crate) is_verbatim: bool,
 }
@@ -211,13 +216,13 @@ impl<'a> Header<'a> {
         let (manager, api_version, subresource) =
             (text("manager")?, text("apiVersion")?, text("subresource")?);
         let time = Some(text("time")?).filter(|time| !time.is_empty());
-        let is_complete = !api_version.is_empty() && text("fieldsType")? == "FieldsV1";
+        let is_fields_v1 = text("fieldsType")? == "FieldsV1";
         let fields = entry.get("fieldsV1");
-        let written = [manager, subresource].iter().filter(|text| !text.is_empty()).count();
+        let written = [manager, api_version, subresource].iter().filter(|text| !text.is_empty()).count();
         let is_verbatim =
-            entry.len() == 3 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
+            entry.len() == 2 + written + usize::from(time.is_some()) + usize::from(fields.is_some());
         let fields = fields.unwrap_or(&Value::Null);
-        Ok(Self { manager, operation, api_version, subresource, time, fields, is_complete, is_verbatim })
+        Ok(Self { manager, operation, api_version, subresource, time, fields, is_fields_v1, is_verbatim })
     }
 }
 

@@ -98,6 +98,32 @@ impl FieldSet {
         Value::Object(map)
     }
 
+    /// Whether the set is written just so. May fail to see that it is where maps are not in order.
+    pub(crate) fn is_written_as(&self, fields: &Value) -> bool {
+        fields.as_object().is_some_and(|map| self.is_level_written_as(false, map))
+    }
+
+    fn is_level_written_as(&self, is_member: bool, map: &Map<String, Value>) -> bool {
+        let has_dot = is_member && !self.is_empty();
+        let is_leaf = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        if map.len() != self.nodes.len() + usize::from(has_dot)
+            || (has_dot && !map.get(".").is_some_and(is_leaf))
+        {
+            return false;
+        }
+        let mut fields = map.iter().filter_map(|(text, child)| Some((text.strip_prefix("f:")?, child)));
+        self.nodes.iter().all(|node| {
+            let child = match &node.element {
+                PathElement::Field(name) => {
+                    fields.next().filter(|(text, _)| **name == **text).map(|(_, child)| child)
+                }
+                other => map.get(&other.to_managed()),
+            };
+            let Some(Value::Object(child)) = child else { return false };
+            node.children.is_level_written_as(node.member, child)
+        })
+    }
+
     fn write(&self, is_member: bool, map: &mut Map<String, Value>) {
         if is_member && !self.is_empty() {
             map.insert(".".to_owned(), Value::Object(Map::new()));

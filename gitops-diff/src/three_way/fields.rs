@@ -206,7 +206,7 @@ impl<'v> Item<'v> {
 }
 
 /// The three objects with masks; what is a Secret on one side is one on all.
-fn masked(sides: [&Value; 3], redact: &Redaction) -> [Value; 3] {
+pub(super) fn masked(sides: [&Value; 3], redact: &Redaction) -> [Value; 3] {
     let secret = sides.iter().any(|side| side.get("kind").is_some_and(|kind| kind == "Secret"));
     sides.map(|side| {
         let mut side = side.clone();

@@ -3,10 +3,10 @@
 //! - [`as_kubectl`] chooses the merge as `kubectl apply` does: strategic for the kinds that the schema knows, JSON merge for
 //!   all others.
 //! - [`strategic`] and [`json`] are the two, for those who choose themselves.
+//! - [`structured`] has the API server remember what was last applied, and needs no copy of it.
 //!
 //! What was last applied is the memory of this merge: what others put into the live object stays, what was applied and is
-//! desired no more goes. Where the API server keeps that memory itself, as it does with server-side apply, there is no need
-//! for one.
+//! desired no more goes.
 //!
 //! ```
 //! use gitops_diff::schema::Deduced;
@@ -37,6 +37,7 @@
 //! [`merge_patch`](crate::merge_patch) for the merges.
 
 mod fields;
+mod structured;
 
 use std::fmt;
 
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::fields::Walk;
+pub use self::structured::structured;
 use crate::merge_patch::{self, MergePatchError};
 use crate::schema::{Schema, Type};
 use crate::strategic::{self as strategic_merge, StrategicError, StrategicOptions, TypeSource};

@@ -80,7 +80,7 @@ impl Part {
         !self.member && self.set.is_empty()
     }
 
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.member |= other.member;
         self.set = self.set.union(&other.set);
     }
@@ -99,10 +99,10 @@ impl Change {
         Self { removed: Part::of(set), ..Self::default() }
     }
 
-    fn add(&mut self, other: Self) {
-        self.added.add(other.added);
-        self.modified.add(other.modified);
-        self.removed.add(other.removed);
+    fn add(&mut self, other: &Self) {
+        self.added.add(&other.added);
+        self.modified.add(&other.modified);
+        self.removed.add(&other.removed);
     }
 }
 
@@ -153,7 +153,7 @@ impl Walk<'_> {
         if old == new {
             return second;
         }
-        change.add(second);
+        change.add(&second);
         change
     }
 
@@ -165,10 +165,9 @@ impl Walk<'_> {
                 let is_empty =
                     |map: Option<&Map<String, Value>>| map.is_none_or(|map| self.hidden.is_empty(map));
                 match ty.map() {
-                    Some(ty) if !ty.is_atomic() && !(is_empty(old) && is_empty(new)) => {
-                        self.maps(old, new, ty)
-                    }
-                    _ => leaf(from, to),
+                    None => leaf(from, to),
+                    Some(ty) if ty.is_atomic() || (is_empty(old) && is_empty(new)) => leaf(from, to),
+                    Some(ty) => self.maps(old, new, ty),
                 }
             }
             Shape::List => {
@@ -270,12 +269,12 @@ impl Walk<'_> {
             (_, []) => Change::removed(FieldSet::new()),
             ([old], _) => {
                 let mut change = Change::removed(self.all(old, ty));
-                change.add(Change::added(FieldSet::new()));
+                change.add(&Change::added(FieldSet::new()));
                 change
             }
             (_, [new]) => {
                 let mut change = Change::added(self.all(new, ty));
-                change.add(Change::removed(FieldSet::new()));
+                change.add(&Change::removed(FieldSet::new()));
                 change
             }
             _ if from.len() == to.len() && from.iter().zip(to).all(|(a, b)| equal(a, b)) => Change::default(),

@@ -60,7 +60,7 @@ struct Problem {
 
 impl Problem {
     fn into_violation(self) -> Violation {
-        Violation { path: FieldPath::from_iter(self.way.into_iter().rev()), kind: self.kind }
+        Violation { path: self.way.into_iter().rev().collect::<FieldPath>(), kind: self.kind }
     }
 }
 

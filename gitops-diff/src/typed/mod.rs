@@ -40,7 +40,7 @@ pub(crate) use self::compare::{compare_hiding, everything};
 pub(crate) use self::equal::equal;
 pub use self::merge::merge;
 pub(crate) use self::merge::{Merged, merge_hiding};
-pub(crate) use self::read::read_fields;
+pub(crate) use self::read::{is_verbatim, read_fields};
 pub use self::remove::{extract, remove};
 pub use self::state::field_set;
 pub(crate) use self::validate::validate_hiding;
@@ -152,3 +152,6 @@ fn child_of<'s>(ty: MapType<'s>, name: &str) -> (Option<Field<'s>>, Type<'s>) {
 fn element_of(field: Option<Field<'_>>, name: &str) -> PathElement {
     PathElement::Field(field.map_or_else(|| name.into(), |field| field.name().clone()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,45 @@ pub(crate) fn read_fields(fields: &Value, ty: Type<'_>) -> Result<ReadFields, Fi
     Ok(ReadFields { fields, is_verbatim: reader.is_verbatim })
 }
 
+/// Whether reading the `fieldsV1` of an entry certainly gives to the letter what is written, and something: then there
+/// is no hurry to read it.
+pub(crate) fn is_verbatim(fields: &Value, ty: Type<'_>) -> bool {
+    match fields {
+        Value::Object(map) => !map.is_empty() && !map.contains_key(".") && is_level_verbatim(map, Some(ty)),
+        _ => false,
+    }
+}
+
+fn is_level_verbatim(map: &Map<String, Value>, ty: Option<Type<'_>>) -> bool {
+    let below = Below::of(ty);
+    map.iter().all(|(text, child)| {
+        let Value::Object(child) = child else { return false };
+        let ty = match text.strip_prefix("f:") {
+            // Nearly all are leaves.
+            Some(_) if child.is_empty() => return true,
+            Some(name) => below.type_of(name),
+            None if text == "." => return child.is_empty() && map.len() > 1,
+            None if is_plain_key(text) => below.other,
+            None => match element(text) {
+                Ok(Some(element)) if element.to_managed() == *text => below.other,
+                _ => return false,
+            },
+        };
+        child.is_empty() || (!ty.is_some_and(is_one_value) && is_level_verbatim(child, ty))
+    })
+}
+
+/// Whether an element is a key of one field with a text, and nothing in it can be spelled in another way.
+fn is_plain_key(text: &str) -> bool {
+    let is_plain = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b' '))
+    };
+    let inner = text.strip_prefix("k:{\"").and_then(|text| text.strip_suffix("\"}"));
+    inner
+        .and_then(|inner| inner.split_once("\":\""))
+        .is_some_and(|(name, value)| is_plain(name) && is_plain(value))
+}
+
 struct Reader {
     is_verbatim: bool,
 }
@@ -49,7 +88,7 @@ impl Reader {
                 self.is_verbatim &= child.as_object().is_some_and(Map::is_empty);
             } else if let Some(element) = element(text)? {
                 self.is_verbatim &= element.to_managed() == *text;
-                nodes.push(self.node(element, child, below.other())?);
+                nodes.push(self.node(element, child, below.other)?);
             } else {
                 self.is_verbatim = false;
             }
@@ -126,7 +165,8 @@ impl<'s> Below<'s> {
         }
     }
 
-    fn other(&self) -> Option<Type<'s>> {
-        self.other
+    fn type_of(&self, name: &str) -> Option<Type<'s>> {
+        let map = self.map.filter(|_| self.is_typed)?;
+        map.field(name).map(|field| field.ty()).or(self.other)
     }
 }

@@ -44,8 +44,8 @@ fn collect_keys(
     for node in fields.as_nodes() {
         let Some(there) = stated.node_at(&node.element) else { continue };
         path.push(node.element.clone());
-        let is_there =
-            collect_keys(&node.children, &there.children, path, keys) | (node.member && there.member);
+        let is_below = collect_keys(&node.children, &there.children, path, keys);
+        let is_there = is_below || (node.member && there.member);
         if let PathElement::Key(key) = &node.element
             && is_there
         {
@@ -75,9 +75,8 @@ impl Walk {
             (Shape::List, Value::Array(items)) if associative(ty).is_some() && !items.is_empty() => {
                 self.list(items, fields, ty)
             }
-            (Shape::List, Value::Array(_)) => whole(),
             (_, Value::Null) => None,
-            // Not a value of its type: one value.
+            // One value, or not one of its type.
             _ => whole(),
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::owners::{Owners, writer};
+use super::owners::{Expected, Owners, writer};
 use super::prune::{has_nulls, prune, without_nulls, without_residue};
 use super::{Applied, ApplyError, WriteOptions, managed_fields, set_managed_fields, without_managed_fields};
 use crate::schema::{Schema, Type, UnknownFields};
@@ -70,24 +70,25 @@ pub fn apply<'l>(
         let rules = rules.with_duplicates(true);
         validate_hiding(live, ty, rules, hidden).map_err(ApplyError::LiveInvalid)?;
     }
-    let mut owners = Owners::read(hidden.0, ty)?;
+    let fields = without_identity(stated.clone());
+    let mut ours = writer(options, Operation::Apply, version, FieldSet::new());
+    let expected = Expected { writer: &ours, fields: &fields };
+    let mut owners = Owners::read(hidden.0, version, ty, Some(expected))?;
     if owners.read == 0 {
         own_what_is_there(&mut owners, live, version, ty, options);
     }
     owners.keep_version(version);
 
-    let mut ours = writer(options, Operation::Apply, version, FieldSet::new());
     let known = owners.find(&ours);
-    let last = known.and_then(|at| owners.list.get(at)).map(|owner| &owner.fields);
-    let others = owners.list.iter().enumerate().filter(|(at, _)| Some(*at) != known);
     let merged = match merge_hiding(live, &config, ty, hidden) {
         Merged::New(object) => Some(object),
         _ => None,
     };
-    let pruned = last.filter(|last| !last.is_subset(&stated)).and_then(|last| {
+    let given_up = known.and_then(|at| owners.given_up(at, &stated));
+    let pruned = given_up.and_then(|(last, others)| {
         let copy = merged.is_none().then(|| without_managed_fields(live));
         let merged = merged.as_ref().or(copy.as_ref())?;
-        let mut pruned = prune(merged, last, &stated, others.map(|(_, owner)| &owner.fields), ty)?;
+        let mut pruned = prune(merged, &last, &stated, &others, ty);
         if options.clean {
             without_residue(&mut pruned, merged);
         }
@@ -111,21 +112,19 @@ pub fn apply<'l>(
 
     // A result that says the same in other words is the live object.
     let object = object.filter(|object| !equal_hiding(live, object, hidden));
-    let fields = without_identity(stated);
-    match known.and_then(|at| owners.list.get_mut(at)) {
-        Some(owner) => {
+    if let Some(owner) = known.and_then(|at| owners.list.get_mut(at)) {
+        if !owner.is_as_expected {
             owner.set_fields(fields);
-            if object.is_some() {
-                owner.time = ours.time;
-                owner.source = None;
-            }
         }
-        None => {
-            ours.fields = fields;
-            // As upstream has it: the time says when values were written.
-            ours.time = ours.time.filter(|_| object.is_some());
-            owners.list.push(ours);
+        if object.is_some() {
+            owner.time = ours.time;
+            owner.source = None;
         }
+    } else {
+        ours.set_fields(fields);
+        // As upstream has it: the time says when values were written.
+        ours.time = ours.time.filter(|_| object.is_some());
+        owners.list.push(ours);
     }
     Ok(finish(live, object, owners))
 }

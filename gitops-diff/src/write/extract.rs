@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::apply::api_version;
 use super::managed_fields;
 use super::owners::Owners;
+use super::prune::without_residue;
 use crate::TypeRef;
 use crate::managed_fields::{ManagedFieldsError, Operation};
 use crate::schema::Schema;
@@ -22,12 +24,13 @@ pub fn extract(
     schema: &(impl Schema + ?Sized),
 ) -> Result<Option<Value>, ManagedFieldsError> {
     let ty = schema.type_or_deduced(&TypeRef::of(object));
-    let owners = Owners::read(managed_fields(object), ty)?;
-    let found = owners.list.iter().find(|owner| {
+    let mut owners = Owners::read(managed_fields(object), api_version(object), ty, None)?;
+    let found = owners.list.iter_mut().find(|owner| {
         owner.manager == manager && owner.operation == operation && owner.subresource == subresource
     });
     let Some(owner) = found else { return Ok(None) };
-    let mut extracted = typed::extract(object, &owner.fields.leaves(), ty, true);
+    let mut extracted = typed::extract(object, &owner.fields().leaves(), ty, true);
+    without_residue(&mut extracted, object);
     if !extracted.is_object() {
         extracted = Value::Object(serde_json::Map::new());
     }

@@ -97,7 +97,7 @@ fn managed_fields(object: &Value) -> Option<&Value> {
 }
 
 /// A copy of an object without its `metadata.managedFields`.
-fn without_managed_fields(object: &Value) -> Value {
+pub(crate) fn without_managed_fields(object: &Value) -> Value {
     let Value::Object(fields) = object else { return object.clone() };
     let copy = |name: &String, value: &Value| match value {
         Value::Object(metadata) if name == "metadata" => {

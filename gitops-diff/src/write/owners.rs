@@ -11,7 +11,7 @@ use super::{Conflict, WriteOptions};
 use crate::FieldSet;
 use crate::managed_fields::{Header, ManagedFieldsError, Operation};
 use crate::schema::Type;
-use crate::typed::{Comparison, read_fields};
+use crate::typed::{Comparison, is_verbatim, read_fields};
 
 /// One owner.
 pub(super) struct Owner<'a> {
@@ -20,31 +20,86 @@ pub(super) struct Owner<'a> {
     pub(super) api_version: Cow<'a, str>,
     pub(super) subresource: Cow<'a, str>,
     pub(super) time: Option<Cow<'a, str>>,
-    pub(super) fields: FieldSet,
+    fields: Fields<'a>,
     /// The entry as it was written, where that still is how it is written.
     pub(super) source: Option<&'a Value>,
+    /// Whether the fields are known to be those that the writer was expected to have.
+    pub(super) is_as_expected: bool,
+}
+
+/// Fields that are read only when they are needed.
+enum Fields<'a> {
+    Read(FieldSet),
+    /// Not empty, and as they will be written again.
+    Written(&'a Value),
+}
+
+/// Who writes, and what it owns if nothing changes.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'e> {
+    pub(super) writer: &'e Owner<'e>,
+    pub(super) fields: &'e FieldSet,
 }
 
 impl<'a> Owner<'a> {
-    fn read(index: usize, entry: &'a Value, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+    fn read(
+        index: usize,
+        entry: &'a Value,
+        version: &str,
+        ty: Type<'_>,
+        expected: Option<Expected<'_>>,
+    ) -> Result<Self, ManagedFieldsError> {
         let header = Header::read(index, entry)?;
-        if !header.is_complete {
+        // Only an object that has no version itself has owners without one.
+        let has_version = !header.api_version.is_empty() || version.is_empty();
+        if !has_version || !header.is_fields_v1 {
             return Err(ManagedFieldsError::Incomplete { index });
+        }
+        let mut owner = Self {
+            manager: header.manager.into(),
+            operation: header.operation,
+            api_version: header.api_version.into(),
+            subresource: header.subresource.into(),
+            time: header.time.map(Into::into),
+            fields: Fields::Written(header.fields),
+            source: Some(entry),
+            is_as_expected: false,
+        };
+        if header.is_verbatim {
+            owner.is_as_expected = expected.is_some_and(|expected| {
+                owner.identity() == expected.writer.identity() && expected.fields.is_written_as(header.fields)
+            });
+            if owner.is_as_expected || is_verbatim(header.fields, ty) {
+                return Ok(owner);
+            }
         }
         let set = read_fields(header.fields, ty).map_err(|source| ManagedFieldsError::Fields {
             index,
             manager: header.manager.to_owned(),
             source,
         })?;
-        Ok(Self {
-            manager: header.manager.into(),
-            operation: header.operation,
-            api_version: header.api_version.into(),
-            subresource: header.subresource.into(),
-            time: header.time.map(Into::into),
-            source: (set.is_verbatim && header.is_verbatim).then_some(entry),
-            fields: set.fields,
-        })
+        owner.source = owner.source.filter(|_| header.is_verbatim && set.is_verbatim);
+        owner.fields = Fields::Read(set.fields);
+        Ok(owner)
+    }
+
+    /// What it owns.
+    pub(super) fn fields(&mut self) -> &FieldSet {
+        if let Fields::Written(fields) = self.fields {
+            // What is verbatim can be read.
+            self.fields = Fields::Read(FieldSet::from_fields_v1(fields).unwrap_or_default());
+        }
+        match &self.fields {
+            Fields::Read(fields) => fields,
+            Fields::Written(_) => const { &FieldSet::new() },
+        }
+    }
+
+    fn owns_nothing(&self) -> bool {
+        match &self.fields {
+            Fields::Read(fields) => fields.is_empty(),
+            Fields::Written(_) => false,
+        }
     }
 
     /// Who this is: entries of one identity are one. Applies are the same at every API version.
@@ -54,8 +109,8 @@ impl<'a> Owner<'a> {
     }
 
     pub(super) fn set_fields(&mut self, fields: FieldSet) {
-        if fields != self.fields {
-            self.fields = fields;
+        if fields != *self.fields() {
+            self.fields = Fields::Read(fields);
             self.source = None;
         }
     }
@@ -87,7 +142,11 @@ impl<'a> Owner<'a> {
         text("time", self.time.unwrap_or_default());
         text("fieldsType", "FieldsV1".into());
         text("subresource", self.subresource);
-        map.insert("fieldsV1".to_owned(), self.fields.to_fields_v1());
+        let fields = match self.fields {
+            Fields::Read(fields) => fields.to_fields_v1(),
+            Fields::Written(fields) => fields.clone(),
+        };
+        map.insert("fieldsV1".to_owned(), fields);
         Value::Object(map)
     }
 }
@@ -104,14 +163,19 @@ impl<'a> Owners<'a> {
         Self { list: Vec::new(), read: 0 }
     }
 
-    /// Reads the value of an object's `metadata.managedFields`.
-    pub(super) fn read(entries: Option<&'a Value>, ty: Type<'_>) -> Result<Self, ManagedFieldsError> {
+    /// Reads the value of the `metadata.managedFields` of an object of this version.
+    pub(super) fn read(
+        entries: Option<&'a Value>,
+        version: &str,
+        ty: Type<'_>,
+        expected: Option<Expected<'_>>,
+    ) -> Result<Self, ManagedFieldsError> {
         let entries = match entries {
             None | Some(Value::Null) => return Ok(Self::none()),
             Some(Value::Array(entries)) => entries,
             Some(_) => return Err(ManagedFieldsError::NotAList),
         };
-        let read = |(index, entry)| Owner::read(index, entry, ty);
+        let read = |(index, entry)| Owner::read(index, entry, version, ty, expected);
         let list = entries.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut owners = Self { list, read: entries.len() };
         owners.keep_last();
@@ -147,15 +211,31 @@ impl<'a> Owners<'a> {
         self.list.iter().position(|owner| owner.identity() == like.identity())
     }
 
+    /// What the owner at `at` has and does not state any more, if there is anything: all that it owned, and all that the
+    /// others own.
+    pub(super) fn given_up(&mut self, at: usize, stated: &FieldSet) -> Option<(FieldSet, FieldSet)> {
+        let owner = self.list.get_mut(at)?;
+        if owner.is_as_expected || owner.fields().is_subset(stated) {
+            return None;
+        }
+        let last = owner.fields().clone();
+        let others = self.list.iter_mut().enumerate().filter(|(other, _)| *other != at);
+        let others = others.fold(FieldSet::new(), |all, (_, other)| all.union(other.fields()));
+        Some((last, others))
+    }
+
     /// What others than the one at `except` own of what was written: the conflicts.
-    pub(super) fn conflicts(&self, change: &Comparison, except: Option<usize>) -> Vec<Conflict> {
+    pub(super) fn conflicts(&mut self, change: &Comparison, except: Option<usize>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        for (at, owner) in self.list.iter().enumerate() {
+        if change.is_empty() {
+            return conflicts;
+        }
+        for (at, owner) in self.list.iter_mut().enumerate() {
             if Some(at) == except {
                 continue;
             }
-            let mut theirs = owner.fields.intersection(&change.modified);
-            theirs = theirs.union(&owner.fields.intersection(&change.added));
+            let fields = owner.fields();
+            let theirs = fields.intersection(&change.modified).union(&fields.intersection(&change.added));
             conflicts.extend(theirs.iter().map(|path| Conflict {
                 manager: owner.manager.clone().into_owned(),
                 operation: owner.operation,
@@ -174,23 +254,23 @@ impl<'a> Owners<'a> {
         if change.is_empty() {
             return;
         }
+        let lost = [&change.modified, &change.added, &change.removed];
         for (at, owner) in self.list.iter_mut().enumerate() {
             if Some(at) == except {
                 continue;
             }
-            let lost = [&change.modified, &change.added, &change.removed];
-            if lost.iter().all(|lost| owner.fields.is_disjoint(lost)) {
-                continue;
+            let fields = owner.fields();
+            if lost.iter().any(|lost| !fields.is_disjoint(lost)) {
+                let left = lost.iter().fold(fields.clone(), |left, lost| left.difference(lost));
+                owner.set_fields(left);
             }
-            let left = lost.iter().fold(owner.fields.clone(), |left, lost| left.difference(lost));
-            owner.set_fields(left);
         }
     }
 
     /// The entries as they are written, sorted as the API server sorts them; `None` if they are, in this order, what was
     /// read.
     pub(super) fn into_entries(mut self) -> Option<Vec<Value>> {
-        self.list.retain(|owner| !owner.fields.is_empty());
+        self.list.retain(|owner| !owner.owns_nothing());
         let is_sorted = self.list.is_sorted_by(|a, b| a.order(b).is_le());
         if is_sorted && self.list.len() == self.read && self.list.iter().all(|owner| owner.source.is_some()) {
             return None;
@@ -214,7 +294,8 @@ pub(super) fn writer<'a>(
         api_version: api_version.into(),
         subresource: options.subresource.as_str().into(),
         time: options.time.as_deref().map(Into::into),
-        fields,
+        fields: Fields::Read(fields),
         source: None,
+        is_as_expected: false,
     }
 }

@@ -6,37 +6,29 @@ use crate::FieldSet;
 use crate::schema::Type;
 use crate::typed::{field_set, remove};
 
-/// The merged object without what its applier owned and no longer states, unless somebody else owns it. `None` if
-/// that is nothing.
+/// The merged object without what its applier owned and no longer states, unless somebody else owns it.
 ///
 /// A map or list goes with all that nobody owns in it, once nothing in it is owned any more.
 ///
 /// `last` is what the applier owned, `stated` what it states now, `others` what the others own.
-pub(super) fn prune<'a>(
+pub(super) fn prune(
     merged: &Value,
     last: &FieldSet,
     stated: &FieldSet,
-    others: impl Iterator<Item = &'a FieldSet>,
+    others: &FieldSet,
     ty: Type<'_>,
-) -> Option<Value> {
-    // All that was owned is stated again, and so is every map and list item on the way to it.
-    if last.is_subset(stated) {
-        return None;
-    }
+) -> Value {
     let named = |set: &FieldSet| set.with_named_ancestors(Some(ty));
     let last = named(last);
     let all = named(&field_set(merged, ty));
-    let mut owned = named(stated);
-    for set in others {
-        owned = owned.union(&named(set));
-    }
+    let owned = named(&stated.union(others));
     // Without anything that was owned; then with what is owned now (`addBackOwnedItems`) …
     let without = remove(merged, &last, ty);
     let kept = named(&field_set(&without, ty)).union(&owned);
     let with_owned = remove(merged, &all.difference(&kept), ty);
     // … and with what its applier never owned (`addBackDanglingItems`).
     let left = named(&field_set(&with_owned, ty));
-    Some(remove(merged, &all.difference(&left).intersection(&last), ty))
+    remove(merged, &all.difference(&left).intersection(&last), ty)
 }
 
 /// Takes out what became null by losing all it had, and maps that thereby become empty.

@@ -45,7 +45,7 @@ pub fn update<'l>(
         }
     }
     let version = api_version(new);
-    let mut owners = owners_of(old_hidden.0, hidden.0, ty, options);
+    let mut owners = owners_of(old_hidden.0, hidden.0, version, ty, options);
     let is_tracked = owners.read > 0 || live.is_none_or(|live| !has_uid(live));
     let object = without_managed_fields(new);
     if is_tracked {
@@ -91,6 +91,7 @@ fn finish<'l>(
 fn owners_of<'a>(
     live: Option<&'a Value>,
     new: Option<&'a Value>,
+    version: &str,
     ty: Type<'_>,
     options: &WriteOptions,
 ) -> Owners<'a> {
@@ -98,13 +99,13 @@ fn owners_of<'a>(
         if new.is_some_and(is_reset) {
             return Owners::none();
         }
-        if let Ok(owners) = Owners::read(new, ty)
+        if let Ok(owners) = Owners::read(new, version, ty, None)
             && owners.read > 0
         {
             return owners;
         }
     }
-    Owners::read(live, ty).unwrap_or_else(|_| Owners::none())
+    Owners::read(live, version, ty, None).unwrap_or_else(|_| Owners::none())
 }
 
 /// Whether entries say that all owners are to be forgotten: there are none, or one that says nothing.
@@ -125,7 +126,8 @@ fn has_uid(object: &Value) -> bool {
 fn record<'a>(owners: &mut Owners<'a>, mut writer: Owner<'a>) {
     match owners.find(&writer).and_then(|at| owners.list.get_mut(at)) {
         Some(known) => {
-            writer.fields = writer.fields.union(&known.fields);
+            let fields = writer.fields().union(known.fields());
+            writer.set_fields(fields);
             *known = writer;
         }
         None => owners.list.push(writer),
@@ -151,11 +153,12 @@ fn cap(owners: &mut Owners<'_>) {
         time(a).cmp(&time(b)).then_with(|| name(a).cmp(&name(b)))
     });
     let mut joined: Vec<Owner<'_>> = Vec::new();
-    for owner in updaters {
+    for mut owner in updaters {
         let bucket = joined.iter_mut().find(|other| other.api_version == owner.api_version);
         match bucket {
             Some(bucket) if count > MAX_UPDATERS => {
-                bucket.fields = bucket.fields.union(&owner.fields);
+                let fields = bucket.fields().union(owner.fields());
+                bucket.set_fields(fields);
                 bucket.manager = ANCIENT.into();
                 bucket.subresource = "".into();
                 bucket.time = owner.time;
