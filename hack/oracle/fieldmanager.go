@@ -12,7 +12,7 @@ import (
 
 // crossCheck asks the API server's own FieldManager the same, if the request wants that.
 func (s *server) crossCheck(req *request, result answer) (answer, error) {
-	// It has no subresources in this form, and takes an object that nobody manages as everybody's.
+	// It has no subresources in this form.
 	if !req.FieldManager || req.Subresource != "" {
 		return result, nil
 	}
@@ -24,7 +24,7 @@ func (s *server) crossCheck(req *request, result answer) (answer, error) {
 	entriesBefore := liveObject.GetManagedFields()
 	// Nor does it tell API versions apart.
 	otherVersion := func(entry metav1.ManagedFieldsEntry) bool { return entry.APIVersion != req.Kind.APIVersion }
-	if len(entriesBefore) == 0 || slices.ContainsFunc(entriesBefore, otherVersion) {
+	if slices.ContainsFunc(entriesBefore, otherVersion) {
 		return result, nil
 	}
 	converter, err := s.schemas.converter(req.Schema)

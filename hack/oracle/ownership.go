@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/merge"
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // identity is what the API server never records an owner of (managedfields/internal/stripmeta.go).
@@ -95,6 +96,9 @@ func (s *server) serverSideApply(req *request) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.beforeFirstApply(req.Subresource); err != nil {
+		return nil, err
+	}
 	merged, managers, err := w.updater.Apply(w.typed, w.object, w.version, w.managers, self, req.Force)
 	var conflicts merge.Conflicts
 	if errors.As(err, &conflicts) {
@@ -130,9 +134,29 @@ func (s *server) serverSideUpdate(req *request) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, managers, err := w.updater.Update(w.typed, w.object, w.version, w.managers, current)
+	// An object that nobody ever applied is tracked from its creation on, or not at all (skipnonapplied.go).
+	if len(w.managers) > 0 || w.live.GetUID() == "" {
+		if err := w.update(self); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := encode(w.managers)
 	if err != nil {
-		return nil, invalid{err}
+		return nil, err
+	}
+	result := answer{
+		"conflicts":              []any{},
+		"expected_managedFields": entries,
+		"expected_object":        withoutManagedFields(w.object.AsValue().Unstructured()),
+	}
+	return s.crossCheck(req, result)
+}
+
+// update records that a manager changes the live object (managedfieldsupdater.go).
+func (w *write) update(self string) error {
+	_, managers, err := w.updater.Update(w.typed, w.object, w.version, w.managers, current)
+	if err != nil {
+		return invalid{err}
 	}
 	strip(managers, current)
 	if taken, ok := managers[current]; ok {
@@ -142,16 +166,33 @@ func (s *server) serverSideUpdate(req *request) (answer, error) {
 		}
 		managers[self] = taken
 	}
-	entries, err := encode(managers)
+	w.managers = managers
+	return nil
+}
+
+// beforeFirstApply gives what is there to a manager of its own when there is none yet (skipnonapplied.go).
+func (w *write) beforeFirstApply(subresource string) error {
+	if len(w.managers) > 0 {
+		return nil
+	}
+	self, err := identifier(metav1.ManagedFieldsEntry{
+		Manager: "before-first-apply", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: subresource,
+		APIVersion: string(w.version),
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	result := answer{
-		"conflicts":              []any{},
-		"expected_managedFields": entries,
-		"expected_object":        withoutManagedFields(object.AsValue().Unstructured()),
+	identified := map[string]any{"apiVersion": w.live.GetAPIVersion(), "kind": w.live.GetKind()}
+	empty, err := typed.AsTyped(value.NewValueInterface(identified), w.typed.Schema(), w.typed.TypeRef())
+	if err != nil {
+		return invalid{err}
 	}
-	return s.crossCheck(req, result)
+	created := &write{version: w.version, updater: w.updater, managers: w.managers, typed: empty, object: w.typed}
+	if err := created.update(self); err != nil {
+		return err
+	}
+	w.managers = created.managers
+	return nil
 }
 
 // identifier is what tells one manager from another (managedfields/internal/managedfields.go, BuildManagerIdentifier).
@@ -164,9 +205,21 @@ func identifier(entry metav1.ManagedFieldsEntry) (string, error) {
 	return string(encoded), err
 }
 
+// check refuses what the API server does not read (managedfields/internal/managedfields.go, DecodeManagedFields).
+func check(entry metav1.ManagedFieldsEntry) error {
+	known := entry.Operation == metav1.ManagedFieldsOperationApply || entry.Operation == metav1.ManagedFieldsOperationUpdate
+	if !known || entry.APIVersion == "" || entry.FieldsType != "FieldsV1" {
+		return invalid{fmt.Errorf("managedFields of %q: operation, apiVersion or fieldsType", entry.Manager)}
+	}
+	return nil
+}
+
 func managersOf(live *unstructured.Unstructured) (fieldpath.ManagedFields, error) {
 	managers := fieldpath.ManagedFields{}
 	for _, entry := range live.GetManagedFields() {
+		if err := check(entry); err != nil {
+			return nil, err
+		}
 		set := &fieldpath.Set{}
 		if entry.FieldsV1 != nil {
 			if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {

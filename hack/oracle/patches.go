@@ -34,13 +34,14 @@ func (s *server) twoWay(req *request) (answer, error) {
 		return nil, err
 	}
 	result := answer{"expected_patch": json.RawMessage(patch), "round_trips": false}
-	merged, err := strategicpatch.StrategicMergePatchUsingLookupPatchMeta(original, patch, lookup)
-	if err != nil {
-		return result, nil
+	applied := withResult(answer{}, func() ([]byte, error) {
+		return strategicpatch.StrategicMergePatchUsingLookupPatchMeta(original, patch, lookup)
+	})
+	if merged, ok := applied["expected_result"].(json.RawMessage); ok {
+		want, errWant := decode(modified)
+		got, errGot := decode(merged)
+		result["round_trips"] = errWant == nil && errGot == nil && reflect.DeepEqual(want, got)
 	}
-	want, errWant := decode(modified)
-	got, errGot := decode(merged)
-	result["round_trips"] = errWant == nil && errGot == nil && reflect.DeepEqual(want, got)
 	return result, nil
 }
 
@@ -57,8 +58,9 @@ func (s *server) threeWay(req *request) (answer, error) {
 		return nil, err
 	}
 	result := answer{"expected_patch": json.RawMessage(patch)}
-	merged, err := strategicpatch.StrategicMergePatchUsingLookupPatchMeta(current, patch, lookup)
-	return withResult(result, merged, err), nil
+	return withResult(result, func() ([]byte, error) {
+		return strategicpatch.StrategicMergePatchUsingLookupPatchMeta(current, patch, lookup)
+	}), nil
 }
 
 func (s *server) jsonMergePatch(req *request) (answer, error) {
@@ -87,16 +89,19 @@ func (s *server) threeWayJSON(req *request) (answer, error) {
 		return nil, err
 	}
 	result := answer{"expected_patch": json.RawMessage(patch)}
-	merged, err := jsonpatch.MergePatch(current, patch)
-	return withResult(result, merged, err), nil
+	return withResult(result, func() ([]byte, error) { return jsonpatch.MergePatch(current, patch) }), nil
 }
 
 // withResult adds what a patch that was just made does to the live object.
-func withResult(result answer, merged []byte, err error) answer {
-	if err != nil {
-		result["result_error"] = map[string]any{"class": class(err), "message": err.Error()}
+func withResult(result answer, apply func() ([]byte, error)) answer {
+	merged := attempt(func(*request) (answer, error) {
+		merged, err := apply()
+		return answer{"expected_result": json.RawMessage(merged)}, err
+	}, nil)
+	if failure, ok := merged["error"]; ok {
+		result["result_error"] = failure
 	} else {
-		result["expected_result"] = json.RawMessage(merged)
+		result["expected_result"] = merged["expected_result"]
 	}
 	return result
 }

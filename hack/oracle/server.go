@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// runs is how often an operation is carried out: Go walks its maps in random order, and what depends on that is no
-// reference for anybody. That is more likely with errors, of which the first one found is reported.
+// How often an operation is carried out. Go walks its maps in random order, and what depends on that is no reference for
+// anybody: which of several errors comes first, or whether a list is merged before or after items are deleted from it.
 const (
-	runs          = 3
-	runsIfItFails = 20
+	runs             = 3
+	runsWhereItHurts = 100
 )
 
 type server struct {
@@ -55,8 +55,8 @@ func (s *server) answer(line []byte) answer {
 	classes := []string{classOf(first)}
 	stable := true
 	times := runs
-	if classes[0] != "" {
-		times = runsIfItFails
+	if classes[0] != "" || bytes.Contains(line, []byte("$deleteFromPrimitiveList")) {
+		times = runsWhereItHurts
 	}
 	for range times {
 		again := attempt(run, req)

@@ -2,7 +2,7 @@
 
 use super::error::Reason;
 use super::{StrategicOptions, TypeSource};
-use crate::schema::{Field, MapType, Patch, Type, UnknownFields};
+use crate::schema::{Field, Format, MapType, Patch, Type, UnknownFields};
 
 /// A field's type and strategy. For a list the type is that of its items.
 #[derive(Clone, Copy)]
@@ -64,9 +64,10 @@ impl Lookup {
     pub(crate) fn list<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
         let found = self.map(ty, name)?;
         match found.ty.list() {
-            Some(list) => Ok(Found { ty: list.item(), ..found }),
-            None if self.refuse && self.go_types && !found.patch.merge => Err(Reason::NotAList),
-            None => Ok(found),
+            // A `RawExtension` holds lists too, but as a Go type it is none.
+            Some(list) if found.ty.format() != Format::Embedded => Ok(Found { ty: list.item(), ..found }),
+            _ if self.refuse && self.go_types && !found.patch.merge => Err(Reason::NotAList),
+            _ => Ok(found),
         }
     }
 

@@ -200,11 +200,12 @@ pub(super) fn equal_hiding(live: &Value, object: &Value, hidden: Hidden<'_>) -> 
         && live.iter().all(|(name, old)| {
             object.get(name).is_some_and(|new| match (old, new) {
                 (Value::Object(old), Value::Object(new)) if name == "metadata" => {
-                    let kept = old.iter().filter(|(name, _)| *name != "managedFields");
-                    old.len() == new.len() + 1
-                        && kept
-                            .into_iter()
-                            .all(|(name, old)| new.get(name).is_some_and(|new| equal(old, new)))
+                    // The merge leaves them in where the configuration has no metadata.
+                    let is_kept = |name: &String| *name != "managedFields";
+                    let mut kept = old.iter().filter(|(name, _)| is_kept(name));
+                    old.keys().filter(|name| is_kept(name)).count()
+                        == new.keys().filter(|name| is_kept(name)).count()
+                        && kept.all(|(name, old)| new.get(name).is_some_and(|new| equal(old, new)))
                 }
                 _ => equal(old, new),
             })

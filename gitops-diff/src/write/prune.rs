@@ -23,12 +23,30 @@ pub(super) fn prune(
     let all = named(&field_set(merged, ty));
     let owned = named(&stated.union(others));
     // Without anything that was owned; then with what is owned now (`addBackOwnedItems`) …
-    let without = remove(merged, &last, ty);
+    let without = identified(remove(merged, &last, ty));
     let kept = named(&field_set(&without, ty)).union(&owned);
-    let with_owned = remove(merged, &all.difference(&kept), ty);
+    let with_owned = identified(remove(merged, &all.difference(&kept), ty));
     // … and with what its applier never owned (`addBackDanglingItems`).
     let left = named(&field_set(&with_owned, ty));
     remove(merged, &all.difference(&left).intersection(&last), ty)
+}
+
+/// The tree without items that became null by losing all they had, so that those beside them are still told apart.
+fn identified(mut tree: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(map) => map.values_mut().for_each(walk),
+            Value::Array(items) => {
+                if !items.iter().all(Value::is_null) {
+                    items.retain(|item| !item.is_null());
+                }
+                items.iter_mut().for_each(walk);
+            }
+            _ => {}
+        }
+    }
+    walk(&mut tree);
+    tree
 }
 
 /// Takes out what became null by losing all it had, and maps that thereby become empty.

@@ -149,7 +149,9 @@ impl Run {
                 why.split(' ').filter(|word| !word.starts_with('.')).take(6).collect(),
             );
             if self.shown.len() < SHOWN && self.shown.insert(sort) {
+                let first = why.clone();
                 let (case, why) = self.smallest(tree, why);
+                println!("{first}");
                 println!("GITOPS_ORACLE_SEED={}: {why}\n{case}", self.seed);
             }
         }

@@ -169,11 +169,6 @@ impl Write<'_> {
         let mut managed_fields = json!([]);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             managed_fields = metadata.remove("managedFields").unwrap_or(managed_fields);
-            let stated = |document: &Value| document.get("metadata").is_some();
-            // It was only there for the managed fields.
-            if metadata.is_empty() && !stated(self.live) && !stated(self.object) {
-                object.as_object_mut().map(|object| object.remove("metadata"));
-            }
         }
         for entry in managed_fields.as_array_mut().into_iter().flatten() {
             entry.as_object_mut().map(|entry| entry.remove("time"));
@@ -192,7 +187,10 @@ fn element_as_go_writes(element: &str) -> String {
             let texts: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("[{}]", texts.join(","))
         }
-        Some(("v", value)) => format!("[={value}]"),
+        Some(("v", value)) => {
+            let value: Value = serde_json::from_str(value).unwrap_or_default();
+            format!("[={value}]")
+        }
         Some((_, index)) => format!("[{index}]"),
         None => element.to_owned(),
     }

@@ -54,6 +54,7 @@ impl Case {
     }
 
     /// A case made of what was asked and of what was answered.
+    #[allow(dead_code, reason = "not for cases from files")]
     pub(crate) fn joined(question: &Value, answer: &Value) -> Self {
         let mut fields = question.as_object().cloned().unwrap_or_default();
         for (name, value) in answer.as_object().into_iter().flatten() {

@@ -103,7 +103,9 @@ impl Session {
         let Some(object) = answer.get("expected_object").filter(|object| object.is_object()) else { return };
         self.live = object.clone();
         // An object without metadata is nobody's any more.
-        if let Some(metadata) = self.live.get_mut("metadata").and_then(Value::as_object_mut) {
+        if let Some(metadata) = self.live.get_mut("metadata").and_then(Value::as_object_mut)
+            && answer["expected_managedFields"].as_array().is_some_and(|owners| !owners.is_empty())
+        {
             metadata.insert("managedFields".to_owned(), answer["expected_managedFields"].clone());
         }
         if let Some((manager, applied)) = self.asked.take() {
