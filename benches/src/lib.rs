@@ -1,5 +1,7 @@
 //! Fixed workloads for the benchmarks: the same objects in every run.
 
+pub mod pairs;
+
 use gitops_core::{Manifest, Place, Placed, RepoPath};
 use serde_json::{Value, json};
 
