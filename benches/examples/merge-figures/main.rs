@@ -1,0 +1,127 @@
+//! What the merges take beside the Go modules of Kubernetes and Argo CD: on the same bytes, on one core, in one run.
+//!
+//! `benches/compare` builds both sides and starts this. Each measure is first done once by both sides, and the digests of
+//! all results are compared; then both are timed in turn, and the best time of each counts. The table says how the two
+//! relate, and what the crate promises. It fails if a result differs or a promise is broken.
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
+mod input;
+mod measures;
+mod peer;
+mod report;
+mod unchanged;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use gitops_benches::pairs::{Pair, canonical, pairs, to_lines};
+use sha2::{Digest as _, Sha256};
+
+use self::input::Input;
+use self::measures::{MEASURES, Measure};
+use self::peer::Peer;
+use self::report::{Line, Report};
+
+/// How many pairs are prepared at a time; the peer does the same.
+const CHUNK: usize = 250;
+
+/// Times the merges beside those of the Go modules.
+#[derive(Parser)]
+struct Args {
+    /// The Go program (benches/peers).
+    #[arg(long)]
+    peer: std::path::PathBuf,
+    /// The OpenAPI v2 document of Kubernetes, which the Go program takes its types from.
+    #[arg(long)]
+    swagger: std::path::PathBuf,
+    /// How many pairs of desired and live objects.
+    #[arg(long, default_value_t = 10_000)]
+    pairs: usize,
+    /// How often each side is timed.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these measures.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let pairs = pairs(args.pairs);
+    let workload = tempfile::NamedTempFile::new()?;
+    std::fs::write(workload.path(), to_lines(&pairs)?)?;
+    let mut peer = Peer::start(&args.peer, workload.path(), &args.swagger)?;
+    let mut report = Report::default();
+    for measure in MEASURES.iter().filter(|m| args.only.is_empty() || args.only.iter().any(|o| o == m.name)) {
+        compare(measure, &pairs, &mut peer, args.rounds, &mut report)
+            .with_context(|| format!("measure {:?}", measure.name))?;
+    }
+    if args.only.is_empty() || args.only.iter().any(|only| only == "unchanged") {
+        unchanged::measure(&pairs, args.rounds, &mut report)?;
+    }
+    println!("{report}");
+    if report.misses() > 0 {
+        bail!("{} figures are missed", report.misses());
+    }
+    Ok(())
+}
+
+fn compare(
+    measure: &Measure,
+    pairs: &[Pair],
+    peer: &mut Peer,
+    rounds: usize,
+    report: &mut Report,
+) -> Result<()> {
+    let theirs = peer.digest(measure.peer)?;
+    if theirs.pairs != pairs.len() {
+        bail!("the peer has done {} of {} pairs", theirs.pairs, pairs.len());
+    }
+    let ours = digest(measure, pairs)?;
+    if Some(&ours) != theirs.digest.as_ref() {
+        bail!("the results differ from the peer's: {ours}, {:?}", theirs.digest);
+    }
+    let (mut best, mut peers) = (Duration::MAX, Duration::MAX);
+    let mut less = Duration::MAX;
+    for _ in 0..rounds {
+        best = best.min(time(measure, pairs)?);
+        peers = peers.min(peer.time(measure.peer)?);
+        less = less.min(measure.less.map_or(Ok(Duration::ZERO), |less| peer.time(less))?);
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / pairs.len() as f64;
+    report.add(Line {
+        name: measure.name,
+        what: measure.what,
+        ours: each(best),
+        theirs: each(peers.saturating_sub(less)),
+        at_least: measure.at_least,
+    });
+    Ok(())
+}
+
+/// The hash of all results.
+fn digest(measure: &Measure, pairs: &[Pair]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for chunk in pairs.chunks(CHUNK) {
+        for input in Input::prepare(chunk)? {
+            hash.update(canonical(&(measure.run)(&input)?.into_tree()?));
+            hash.update(b"\n");
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn time(measure: &Measure, pairs: &[Pair]) -> Result<Duration> {
+    let mut taken = Duration::ZERO;
+    for chunk in pairs.chunks(CHUNK) {
+        let inputs = Input::prepare(chunk)?;
+        let began = Instant::now();
+        for input in &inputs {
+            black_box((measure.run)(black_box(input))?);
+        }
+        taken += began.elapsed();
+    }
+    Ok(taken)
+}
