@@ -12,6 +12,7 @@ mod report;
 mod unchanged;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -31,11 +32,14 @@ const CHUNK: usize = 250;
 #[derive(Parser)]
 struct Args {
     /// The Go program (benches/peers).
-    #[arg(long)]
-    peer: std::path::PathBuf,
+    #[arg(long, required_unless_present = "write")]
+    peer: Option<PathBuf>,
     /// The OpenAPI v2 document of Kubernetes, which the Go program takes its types from.
+    #[arg(long, required_unless_present = "write")]
+    swagger: Option<PathBuf>,
+    /// Writes the workload to this file, one pair a line, and measures nothing.
     #[arg(long)]
-    swagger: std::path::PathBuf,
+    write: Option<PathBuf>,
     /// How many pairs of desired and live objects.
     #[arg(long, default_value_t = 10_000)]
     pairs: usize,
@@ -50,9 +54,13 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let pairs = pairs(args.pairs);
+    if let Some(file) = &args.write {
+        return Ok(std::fs::write(file, to_lines(&pairs)?)?);
+    }
     let workload = tempfile::NamedTempFile::new()?;
     std::fs::write(workload.path(), to_lines(&pairs)?)?;
-    let mut peer = Peer::start(&args.peer, workload.path(), &args.swagger)?;
+    let (program, swagger) = args.peer.zip(args.swagger).context("--peer and --swagger are needed")?;
+    let mut peer = Peer::start(&program, workload.path(), &swagger)?;
     let mut report = Report::default();
     for measure in MEASURES.iter().filter(|m| args.only.is_empty() || args.only.iter().any(|o| o == m.name)) {
         compare(measure, &pairs, &mut peer, args.rounds, &mut report)

@@ -152,14 +152,18 @@ pub(super) const KINDS: [Kind; 12] = [
             })),
             ..Reported::default()
         },
-        by_hand: (&["spec", "suspend"], |_| json!(true)),
+        by_hand: (&["spec", "schedule"], |random| json!(format!("{} * * * *", random.below(60)))),
     },
     Kind {
         api_version: "v1",
         name: "Pod",
         share: 4,
         known: true,
-        desired: |random, names| json!({"spec": template(random, names, &["worker"])["spec"]}),
+        desired: |random, names| {
+            let mut spec = template(random, names, &["worker"])["spec"].take();
+            set(&mut spec, "activeDeadlineSeconds", json!(86_400));
+            json!({"spec": spec})
+        },
         defaulted: |tree, random| {
             let Some(spec) = tree.get_mut("spec") else { return };
             default_pod(spec);
