@@ -141,7 +141,8 @@ fn whole(f: f64) -> Option<i128> {
     (f.fract() == 0.0 && f.abs() < LIMIT).then_some(f as i128)
 }
 
-fn cmp_numbers(a: &Number, b: &Number) -> Ordering {
+/// The order of numbers by their exact value.
+pub(crate) fn cmp_numbers(a: &Number, b: &Number) -> Ordering {
     match (exact(a), exact(b)) {
         (Exact::Integer(x), Exact::Integer(y)) => x.cmp(&y),
         (Exact::Float(x), Exact::Float(y)) => x.total_cmp(&y),

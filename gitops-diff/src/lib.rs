@@ -106,7 +106,7 @@ pub use crate::list_keys::{DeducedLists, ListKey, ListKeys, ListKind, TypeRef};
 pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
 pub use crate::path::{FieldPath, PathElement};
 pub use crate::path_text::PathError;
-pub use crate::projection::{Fingerprint, FingerprintError};
+pub use crate::projection::{Fingerprint, FingerprintError, Glance, GlanceError};
 pub use crate::quantity::{Quantity, QuantityError};
 pub use crate::redact::{Redaction, stored_secret};
 #[cfg(feature = "text")]
