@@ -9,6 +9,7 @@ mod input;
 mod measures;
 mod peer;
 mod report;
+mod schema;
 mod unchanged;
 
 use std::hint::black_box;
@@ -40,6 +41,9 @@ struct Args {
     /// Writes the workload to this file, one pair a line, and measures nothing.
     #[arg(long)]
     write: Option<PathBuf>,
+    /// The programs with and without the built-in schema.
+    #[arg(long, num_args = 2, value_names = ["WITH", "WITHOUT"])]
+    schema: Vec<PathBuf>,
     /// How many pairs of desired and live objects.
     #[arg(long, default_value_t = 10_000)]
     pairs: usize,
@@ -62,12 +66,18 @@ fn main() -> Result<()> {
     let (program, swagger) = args.peer.zip(args.swagger).context("--peer and --swagger are needed")?;
     let mut peer = Peer::start(&program, workload.path(), &swagger)?;
     let mut report = Report::default();
-    for measure in MEASURES.iter().filter(|m| args.only.is_empty() || args.only.iter().any(|o| o == m.name)) {
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    for measure in MEASURES.iter().filter(|measure| wanted(measure.name)) {
         compare(measure, &pairs, &mut peer, args.rounds, &mut report)
             .with_context(|| format!("measure {:?}", measure.name))?;
     }
-    if args.only.is_empty() || args.only.iter().any(|only| only == "unchanged") {
+    if wanted("unchanged") {
         unchanged::measure(&pairs, args.rounds, &mut report)?;
+    }
+    if let [with, without] = args.schema.as_slice()
+        && wanted("schema")
+    {
+        schema::measure(with, without, &mut report)?;
     }
     println!("{report}");
     if report.misses() > 0 {

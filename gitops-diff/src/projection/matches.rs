@@ -176,7 +176,7 @@ impl<'l> Naming<'l> {
                 _ => &[],
             };
             let default = |name: &str| known.iter().find(|field| &*field.name == name)?.default.as_ref();
-            let fields = key.iter().map(|(name, _)| (&**name, default(name))).collect();
+            let fields = key.keys().map(|name| (&**name, default(name))).collect();
             namings.push(Self { fields, elements: vec![(at, key)] });
         }
     }
