@@ -101,8 +101,8 @@ impl Store {
         let config = stored.as_ref().unwrap_or(config);
         // A real server decodes what it stores into its types, which leaves nulls out.
         let options = write.options().with_force(force).with_clean(true);
-        let applied = apply(live.as_deref(), config, &BuiltIn, &options)
-            .map_err(|error| apply_fault(error, &id))?;
+        let applied =
+            apply(live.as_deref(), config, &BuiltIn, &options).map_err(|error| apply_fault(error, &id))?;
         if let (Some(live), false) = (&live, applied.changed) {
             return Ok((live.clone(), false));
         }

@@ -237,10 +237,6 @@ impl<'a> Nodes<'a> {
     pub(crate) fn len(self) -> usize {
         self.0.len()
     }
-
-    pub(crate) fn keys(self) -> impl Iterator<Item = &'a PathElement> {
-        self.0.iter().map(|node| &node.element)
-    }
 }
 
 impl<'a> IntoIterator for Nodes<'a> {

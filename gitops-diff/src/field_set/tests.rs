@@ -89,7 +89,8 @@ fn bad_sets_are_errors_with_a_place() {
 
 #[test]
 fn what_a_later_api_server_may_write_is_left_out() {
-    let s = set(&json!({"f:a": {"x:b": {"f:c": {}}}, "x:b": {}, "f:d": null, "v:1.0": {}, "v:1": {"f:e": {}}}));
+    let s =
+        set(&json!({"f:a": {"x:b": {"f:c": {}}}, "x:b": {}, "f:d": null, "v:1.0": {}, "v:1": {"f:e": {}}}));
     assert_eq!(s.to_fields_v1(), json!({"f:a": {}, "f:d": {}, "v:1": {".": {}, "f:e": {}}}));
 }
 

@@ -86,7 +86,8 @@ pub fn create_as_kubernetes(original: &Value, modified: &Value) -> Result<Value,
             if original.len() != modified.len() {
                 return Err(MergePatchError::BadDocument);
             }
-            let patches = original.iter().zip(modified).map(|(original, modified)| object_patch(original, modified));
+            let patches =
+                original.iter().zip(modified).map(|(original, modified)| object_patch(original, modified));
             patches.collect()
         }
         (Value::Array(_), _) | (_, Value::Array(_)) => Err(MergePatchError::Mismatched),
@@ -140,7 +141,9 @@ fn difference(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String,
 pub(crate) fn matches(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => float(a) == float(b),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| matches(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| matches(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| matches(a, b)))
         }

@@ -128,9 +128,9 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::FieldSet;
     use crate::schema::BuiltIn;
     use crate::testing::{deployment, small_value};
-    use crate::{FieldSet, KnownLists};
 
     const OURS: &str = "gitops/shop";
 
@@ -153,7 +153,7 @@ mod tests {
     /// An object that we applied, and others filled.
     fn stored(applied: &Value, foreign: &Value) -> Value {
         let mut object = applied.clone();
-        let fields = FieldSet::of(applied, &KnownLists).to_fields_v1();
+        let fields = FieldSet::of(applied, &BuiltIn).to_fields_v1();
         let theirs = json!({"f:status": {".": {}}, "f:spec": {"f:paused": {}}});
         let mut status = entry("kubelet", "Update", &theirs);
         status["subresource"] = json!("status");

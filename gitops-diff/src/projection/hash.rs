@@ -135,7 +135,7 @@ impl Out {
                 PathElement::Key(key) => {
                     self.tag(b'k');
                     self.bytes(&(key.len() as u64).to_le_bytes());
-                    for (name, value) in key {
+                    for (name, value) in key.iter() {
                         self.text(name);
                         self.tree(value);
                     }

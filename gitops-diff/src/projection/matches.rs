@@ -1,19 +1,17 @@
 //! Which values of a tree the elements of a set stand for.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::compiled::{CompiledNode, Element};
 use super::tree::{self, Shape, Tree};
+use crate::ItemKey;
 use crate::PathElement;
 use crate::canonical;
 use crate::schema::{ListKind, Type};
-
-type ItemKey = BTreeMap<Arc<str>, Value>;
 
 /// One value that a set has something to say about.
 #[derive(Clone, Copy)]

@@ -185,8 +185,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::FieldPath;
     use crate::testing::{deployment, small_value};
-    use crate::{FieldPath, KnownLists};
 
     fn set(fields: &Value) -> FieldSet {
         FieldSet::from_fields_v1(fields).unwrap()
@@ -295,13 +295,13 @@ mod tests {
     proptest! {
         #[test]
         fn stated_fields_project_to_the_object(d in deployment()) {
-            let stated = FieldSet::with_identity(&d, &KnownLists);
+            let stated = FieldSet::with_identity(&d, &BuiltIn);
             prop_assert_eq!(stated.project(&d), d);
         }
 
         #[test]
         fn the_fingerprint_says_what_the_projection_says(a in deployment(), b in deployment()) {
-            let owned = FieldSet::of(&a, &KnownLists);
+            let owned = FieldSet::of(&a, &BuiltIn);
             let print = owned.fingerprint(&a);
             prop_assert_eq!(print, owned.fingerprint(&a.clone()));
             if print == owned.fingerprint(&b) {
@@ -314,7 +314,7 @@ mod tests {
 
         #[test]
         fn no_tree_is_too_strange(a in small_value(), b in small_value()) {
-            let owned = FieldSet::with_identity(&a, &KnownLists);
+            let owned = FieldSet::with_identity(&a, &BuiltIn);
             let _ = owned.project(&b);
             let _ = owned.fingerprint(&b);
         }

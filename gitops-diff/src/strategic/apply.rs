@@ -248,7 +248,9 @@ impl Merger {
         // Besides the merged list: what the live one is by then, which the order of the rest follows, and what both held.
         let keys = |list: &[Value], kind: &Result<Kind, Reason>| -> Vec<Option<Value>> {
             let maps = *kind == Ok(Kind::Map);
-            list.iter().map(|item| if maps { item.get(merge_key).cloned() } else { Some(item.clone()) }).collect()
+            list.iter()
+                .map(|item| if maps { item.get(merge_key).cloned() } else { Some(item.clone()) })
+                .collect()
         };
         let (merged, live, kind) = match (original, patch) {
             (None, None) => return Ok(None),

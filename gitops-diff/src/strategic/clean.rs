@@ -30,6 +30,7 @@ pub(super) fn tidy_map(map: Map<String, Value>) -> Map<String, Value> {
 
 /// A list without directives.
 pub(super) fn tidy_list(items: Vec<Value>) -> Vec<Value> {
-    let directive = |item: &Value| item.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(DIRECTIVE));
+    let directive =
+        |item: &Value| item.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(DIRECTIVE));
     items.into_iter().filter(|item| !directive(item)).filter_map(tidy).collect()
 }

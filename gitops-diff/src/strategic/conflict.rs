@@ -30,7 +30,12 @@ pub(super) fn find_conflict(
 }
 
 /// Upstream: `mergingMapFieldsHaveConflicts`.
-fn values(left: &mut Value, right: &mut Value, found: Found<'_>, lookup: Lookup) -> Result<(), StrategicError> {
+fn values(
+    left: &mut Value,
+    right: &mut Value,
+    found: Found<'_>,
+    lookup: Lookup,
+) -> Result<(), StrategicError> {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => maps(left, right, found, lookup),
         (Value::Array(left), Value::Array(right)) => lists(left, right, found, lookup),
@@ -102,7 +107,8 @@ fn lists(
         for (key, left) in left {
             let Some(right) = right.get_mut(&key) else { continue };
             let value = left.get(found.merge_key()).cloned().unwrap_or_default();
-            values(left, right, inner, lookup).map_err(|error| error.under_item(found.merge_key(), &value))?;
+            values(left, right, inner, lookup)
+                .map_err(|error| error.under_item(found.merge_key(), &value))?;
         }
         return Ok(());
     }

@@ -34,7 +34,6 @@ impl Kind {
             Value::Object(_) => Self::Map,
         }
     }
-
 }
 
 /// A number as `float64`.

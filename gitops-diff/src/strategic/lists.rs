@@ -180,8 +180,7 @@ impl Differ {
             return Ok(self.changes.then(|| new.clone()));
         };
         let value = to.get(key).unwrap_or(&Value::Null);
-        let mut patch =
-            self.maps(from, to, ty, retain_keys).map_err(|error| error.under_item(key, value))?;
+        let mut patch = self.maps(from, to, ty, retain_keys).map_err(|error| error.under_item(key, value))?;
         if patch.is_empty() {
             return Ok(None);
         }

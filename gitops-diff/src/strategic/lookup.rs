@@ -50,7 +50,11 @@ impl Lookup {
             return Ok(Found { ty, patch: Patch::NONE });
         }
         let named = map.is_some_and(|map| map.fields().len() > 0);
-        Err(if named { Reason::UnknownField(name.to_owned()) } else { Reason::NoNamedFields(name.to_owned()) })
+        Err(if named {
+            Reason::UnknownField(name.to_owned())
+        } else {
+            Reason::NoNamedFields(name.to_owned())
+        })
     }
 
     /// The list under `name`.

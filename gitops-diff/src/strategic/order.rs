@@ -105,11 +105,7 @@ impl<'v> Order<'v> {
 /// Sorts a list by an order; what is to be deleted goes to its end.
 ///
 /// Upstream: `normalizeSliceOrder`, whose comparison is true for what the order does not have.
-pub(super) fn sort_by(
-    list: Vec<Value>,
-    order: &Order<'_>,
-    items: Items<'_>,
-) -> Result<Vec<Value>, Reason> {
+pub(super) fn sort_by(list: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
     items.check(&list)?;
     let mut deletes = Vec::new();
     let mut placed = Vec::with_capacity(list.len());
@@ -144,7 +140,12 @@ pub(super) fn normalize(
 /// Puts items of `left` between those of `right`: each before the first that comes later in the order.
 ///
 /// Upstream: `mergeSortedSlice`.
-fn zip(left: Vec<Value>, right: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
+fn zip(
+    left: Vec<Value>,
+    right: Vec<Value>,
+    order: &Order<'_>,
+    items: Items<'_>,
+) -> Result<Vec<Value>, Reason> {
     let mut all = Vec::with_capacity(left.len() + right.len());
     let mut left = left.into_iter().peekable();
     for item in right {

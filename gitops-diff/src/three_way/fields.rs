@@ -49,7 +49,9 @@ impl Walk {
         found.sort_by(|a, b| a.path.cmp(&b.path));
         let masked = masked(sides, redact);
         let shown = |found: &Found, side: usize| match (found.there[side], masked.get(side)) {
-            (true, Some(object)) => found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value))),
+            (true, Some(object)) => {
+                found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value)))
+            }
             _ => Shown::Absent,
         };
         found
@@ -64,7 +66,14 @@ impl Walk {
             .collect()
     }
 
-    fn values(self, sides: Sides<'_>, ty: Type<'_>, patch: &Patch, path: &mut FieldPath, found: &mut Vec<Found>) {
+    fn values(
+        self,
+        sides: Sides<'_>,
+        ty: Type<'_>,
+        patch: &Patch,
+        path: &mut FieldPath,
+        found: &mut Vec<Found>,
+    ) {
         let nothing_stated = sides[1].is_some_and(Value::is_null);
         let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
         match (desired, live) {
@@ -105,9 +114,9 @@ impl Walk {
     /// Whether the live value has all that was last applied; the server's defaults come on top.
     fn holds(self, last: &Value, live: &Value) -> bool {
         match (last, live) {
-            (Value::Object(last), Value::Object(live)) => last
-                .iter()
-                .all(|(key, last)| last.is_null() || live.get(key).is_some_and(|live| self.holds(last, live))),
+            (Value::Object(last), Value::Object(live)) => last.iter().all(|(key, last)| {
+                last.is_null() || live.get(key).is_some_and(|live| self.holds(last, live))
+            }),
             (Value::Array(last), Value::Array(live)) => {
                 last.len() == live.len() && last.iter().zip(live).all(|(last, live)| self.holds(last, live))
             }
@@ -129,16 +138,17 @@ impl Walk {
             let values = sides.map(|side| side.and_then(|side| side.get(*name)));
             path.push(PathElement::field(name.as_str()));
             let is_list = values.iter().flatten().any(|value| value.is_array());
-            let field = self.lookup.and_then(|lookup| {
-                if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok()
-            });
+            let field = self
+                .lookup
+                .and_then(|lookup| if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok());
             let (ty, patch) = field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
             self.values(values, ty, patch, path, found);
             path.pop();
         }
         // Only the stated keys are kept: others go, whoever added them.
         if patch.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
-            let others = live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
+            let others =
+                live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
             for (name, _) in others {
                 found.push(Found {
                     path: path.field(name),

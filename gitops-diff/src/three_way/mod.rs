@@ -3,6 +3,7 @@
 //! - [`as_kubectl`] chooses the merge as `kubectl apply` does: strategic for the kinds that the schema knows, JSON merge for
 //!   all others.
 //! - [`strategic`] and [`json`] are the two, for those who choose themselves.
+//! - [`patch_from_json`] makes the patch alone, from JSON texts.
 //!
 //! What was last applied is the memory of this merge: what others put into the live object stays, what was applied and is
 //! desired no more goes. Where the API server keeps that memory itself, as it does with server-side apply, there is no need
@@ -37,6 +38,8 @@
 //! [`merge_patch`](crate::merge_patch) for the merges.
 
 mod fields;
+mod from_json;
+mod partial;
 
 use std::fmt;
 
@@ -44,6 +47,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::fields::Walk;
+pub use self::from_json::patch_from_json;
 use crate::merge_patch::{self, MergePatchError};
 use crate::schema::{Schema, Type};
 use crate::strategic::{self as strategic_merge, StrategicError, StrategicOptions, TypeSource};
@@ -171,6 +175,14 @@ pub enum ThreeWayError {
     /// The JSON merge is not.
     #[error(transparent)]
     Json(#[from] MergePatchError),
+    /// A text cannot be read.
+    #[error("{document} is no JSON: {message}")]
+    Unread {
+        /// Which of the three.
+        document: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 /// How to merge, and what to show.
@@ -214,20 +226,31 @@ pub fn as_kubectl(
     schema: &dyn Schema,
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
-    let mut options = options.clone();
-    match schema.type_of(&TypeRef::of(desired)) {
-        Some(ty) => {
-            options.merge.type_source = TypeSource::OpenApi;
-            options.merge.preconditions.clear();
-            strategic(last_applied, desired, live, ty, &options)
-        }
-        None => {
-            let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
-            options.merge.preconditions =
-                paths.into_iter().map(|path| FieldPath::of_fields(path.iter().copied())).collect();
-            json(last_applied, desired, live, &options)
-        }
+    let (ty, merge) = choose(desired, schema, &options.merge);
+    let options = options.clone().with_merge(merge);
+    match ty {
+        Some(ty) => strategic(last_applied, desired, live, ty, &options),
+        None => json(last_applied, desired, live, &options),
     }
+}
+
+/// The type for a strategic merge; none for a JSON merge. With what `kubectl` says about either.
+fn choose<'s>(
+    desired: &Value,
+    schema: &'s dyn Schema,
+    options: &StrategicOptions,
+) -> (Option<Type<'s>>, StrategicOptions) {
+    let ty = schema.type_of(&TypeRef::of(desired));
+    let mut options = options.clone();
+    if ty.is_some() {
+        options.type_source = TypeSource::OpenApi;
+        options.preconditions.clear();
+    } else {
+        let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
+        options.preconditions =
+            paths.into_iter().map(|path| FieldPath::of_fields(path.iter().copied())).collect();
+    }
+    (ty, options)
 }
 
 /// A strategic three-way merge.

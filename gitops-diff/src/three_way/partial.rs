@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// The object in a JSON text, without the top-level fields, metadata, labels and annotations that none of `like` has.
@@ -85,4 +85,4 @@ impl<'de> Visitor<'de> for Part<'_> {
 
 /// The name of a field, borrowed where it has no escapes.
 #[derive(Deserialize)]
-struct Name<'de>(#[serde(borrow)] Cow<'de, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
