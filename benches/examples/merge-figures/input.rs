@@ -10,6 +10,8 @@ pub(crate) struct Input {
     pub(crate) desired: Vec<u8>,
     pub(crate) live: Vec<u8>,
     pub(crate) trees: Trees,
+    /// The live object without its managed fields.
+    pub(crate) bare_live: Value,
 }
 
 /// The same, parsed.
@@ -31,8 +33,13 @@ impl Input {
             desired: bytes(&pair.desired),
             live: bytes(&pair.live),
             trees: Trees { last_applied: Value::Null, desired: Value::Null, live: Value::Null },
+            bare_live: Value::Null,
         };
         input.trees = input.parse()?;
+        input.bare_live = input.trees.live.clone();
+        if let Some(metadata) = input.bare_live.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
         Ok(input)
     }
 
