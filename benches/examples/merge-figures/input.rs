@@ -26,7 +26,7 @@ impl Input {
         pairs.iter().map(Self::of).collect()
     }
 
-    fn of(pair: &Pair) -> Result<Self> {
+    pub(crate) fn of(pair: &Pair) -> Result<Self> {
         let bytes = |text: &str| text.as_bytes().to_vec();
         let mut input = Self {
             last_applied: bytes(&pair.last_applied),

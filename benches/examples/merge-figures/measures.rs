@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, Result};
 use gitops_benches::pairs::MANAGER;
-use gitops_diff::schema::{BuiltIn, Schema as _, Type};
+use gitops_diff::schema::{BuiltIn, Schema, Type};
 use gitops_diff::strategic::{self, StrategicOptions};
 use gitops_diff::three_way::{self, ThreeWayOptions};
 use gitops_diff::typed::{self, Comparison};
@@ -174,9 +174,19 @@ fn merge_and_compare(input: &Input) -> Result<Outcome<'_>> {
     Ok(Outcome::Compared { merged, comparison })
 }
 
+/// The built-in kinds, and for all others what the peer has: nothing, not even the metadata that all objects have.
+#[derive(Debug)]
+struct AsThePeer;
+
+impl Schema for AsThePeer {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        BuiltIn.type_of(kind).or_else(|| Some(Type::deduced()))
+    }
+}
+
 fn apply_owned(input: &Input) -> Result<Outcome<'_>> {
     let options = WriteOptions::new(MANAGER).with_force(true);
-    let applied = apply(Some(&input.trees.live), &input.trees.desired, &BuiltIn, &options)?;
+    let applied = apply(Some(&input.trees.live), &input.trees.desired, &AsThePeer, &options)?;
     Ok(Outcome::Applied(applied.object))
 }
 
