@@ -26,7 +26,7 @@ use crate::{FieldSetError, TypeRef};
 ///     "metadata": {{"name": "web", "uid": "u-1", "resourceVersion": "7", "managedFields": [
 ///         {{"manager": "gitops", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
 ///          "fieldsV1": {{"f:spec": {{"f:template": {{"f:spec": {{"f:containers":
-///              {{"k:{{\\"name\\":\\"web\\"}}": {{".": {{}}, "f:name": {{}}, "f:image": {{}}}}}}}}}}}}}}}},
+///              {{"k:{{\"name\":\"web\"}}": {{".": {{}}, "f:name": {{}}, "f:image": {{}}}}}}}}}}}}}}}},
 ///         {{"manager": "autoscaler", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
 ///          "fieldsV1": {{"f:spec": {{"f:replicas": {{}}}}}}}}
 ///     ]}},
