@@ -74,11 +74,7 @@ impl FieldSet {
         typed::field_set(object, schema.type_or_deduced(&TypeRef::of(object)))
     }
 
-    pub(crate) fn nodes(&self) -> Nodes<'_> {
-        Nodes(&self.nodes)
-    }
-
-    pub(crate) fn as_nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
@@ -226,25 +222,6 @@ impl FieldSet {
             }
             !node.is_empty()
         });
-    }
-}
-
-/// The nodes of a level, each with its element.
-#[derive(Clone, Copy)]
-pub(crate) struct Nodes<'a>(&'a [Node]);
-
-impl<'a> Nodes<'a> {
-    pub(crate) fn len(self) -> usize {
-        self.0.len()
-    }
-}
-
-impl<'a> IntoIterator for Nodes<'a> {
-    type Item = (&'a PathElement, &'a Node);
-    type IntoIter = std::iter::Map<std::slice::Iter<'a, Node>, fn(&'a Node) -> Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter().map(|node| (&node.element, node))
     }
 }
 
