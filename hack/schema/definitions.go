@@ -30,6 +30,8 @@ func definitions() map[string]spec.Schema {
 type groupVersion struct {
 	name  string
 	kinds map[string]string
+	// The Go types, by the names of the types.
+	goTypes map[string]reflect.Type
 }
 
 // kinds are the kinds whose objects have metadata, by group and version.
@@ -43,7 +45,7 @@ func kinds(schemas map[string]spec.Schema) ([]groupVersion, error) {
 			return nil, err
 		}
 	}
-	versions := map[string]map[string]string{}
+	versions := map[string]groupVersion{}
 	for kind, goType := range known.AllKnownTypes() {
 		named, ok := reflect.Zero(goType).Interface().(interface{ OpenAPIModelName() string })
 		if !ok {
@@ -58,14 +60,15 @@ func kinds(schemas map[string]spec.Schema) ([]groupVersion, error) {
 			return nil, fmt.Errorf("%s: the kind's type is %s", kind, name)
 		}
 		version := kind.GroupVersion().String()
-		if versions[version] == nil {
-			versions[version] = map[string]string{}
+		if _, ok := versions[version]; !ok {
+			versions[version] = groupVersion{version, map[string]string{}, map[string]reflect.Type{}}
 		}
-		versions[version][kind.Kind] = name
+		versions[version].kinds[kind.Kind] = name
+		versions[version].goTypes[name] = goType
 	}
 	var all []groupVersion
-	for name, kinds := range versions {
-		all = append(all, groupVersion{name, kinds})
+	for _, version := range versions {
+		all = append(all, version)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
 	return all, nil

@@ -18,7 +18,9 @@ const header = `# The types of Kubernetes 1.36 as merges see them. Written by ha
 #   TYPE FIELD…                         a map with named fields; !TYPE: an atomic one
 #   TYPE = EXPRESSION                   any other type
 #
-# FIELD is NAME:EXPRESSION, then ~STRATEGY or ~STRATEGY:KEY (strategic merge), then =DEFAULT (JSON). EXPRESSION is one of
+# FIELD is NAME:EXPRESSION, then ~STRATEGY or ~STRATEGY:KEY (strategic merge), then =DEFAULT (JSON), then ?DEFAULT (JSON)
+# where the API server puts another value than that into an absent field below an atomic list or map. *EXPRESSION is a
+# field in which the API server can tell zero values ("", 0, false, empty ones) from none. EXPRESSION is one of
 #   str num bool                        scalars
 #   quantity intstr time microtime duration bytes raw    scalars and objects with a meaning
 #   any                                 any value (deduced)
@@ -27,6 +29,12 @@ const header = `# The types of Kubernetes 1.36 as merges see them. Written by ha
 #   []E [*]E [KEY,KEY]E                 an atomic list, a set, a list with keys
 #   {}E {!}E                            a map with any keys, an atomic one
 `
+
+// serverDefault is where a schema has what the API server puts into the absent field, if OpenAPI does not say it.
+const serverDefault = "x-server-default"
+
+// pointer is where a schema has whether Go has a pointer.
+const pointer = "x-pointer"
 
 // words are the types that have a word of their own.
 var words = map[string]string{
@@ -55,6 +63,12 @@ func newTable() (*table, error) {
 	var err error
 	if t.versions, err = kinds(t.schemas); err != nil {
 		return nil, err
+	}
+	if err := addDefaults(t.schemas, t.versions); err != nil {
+		return nil, err
+	}
+	for _, version := range t.versions {
+		addPointers(t.schemas, version.goTypes)
 	}
 	for _, version := range t.versions {
 		for _, name := range version.kinds {
@@ -232,6 +246,9 @@ func field(name string, schema *spec.Schema, refer func(string) string) (string,
 	if err != nil {
 		return "", err
 	}
+	if schema.Extensions[pointer] == true {
+		text = "*" + text
+	}
 	text = name + ":" + text
 	if strategy, ok := schema.Extensions["x-kubernetes-patch-strategy"].(string); ok {
 		text += "~" + strategy
@@ -239,16 +256,24 @@ func field(name string, schema *spec.Schema, refer func(string) string) (string,
 			text += ":" + key
 		}
 	}
-	if schema.Default != nil {
-		value, err := json.Marshal(schema.Default)
+	for _, value := range []struct {
+		mark string
+		json interface{}
+	}{{"=", schema.Default}, {"?", schema.Extensions[serverDefault]}} {
+		if value.json == nil {
+			continue
+		}
+		encoded, err := json.Marshal(value.json)
 		if err != nil {
 			return "", err
 		}
-		// A space may only stand inside a text, where it can be escaped.
-		text += "=" + strings.ReplaceAll(string(value), " ", `\u0020`)
+		text += value.mark + escape.Replace(string(encoded))
 	}
 	return text, nil
 }
+
+// escape escapes what separates the parts of a line; in JSON it may only stand inside a text.
+var escape = strings.NewReplacer(" ", `\u0020`, "=", `\u003d`, "?", `\u003f`)
 
 // expression is how a type is written where it is used, as kube-openapi's schemaconv understands schemas.
 func expression(schema *spec.Schema, refer func(string) string) (string, error) {

@@ -2,10 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::{
-    FieldSpec, Format, KeyField, ListSpec, MapSpec, Patch, Scalar, Schema, Type, TypeGraph, TypeGraphBuilder,
-    TypeId, TypeSpec,
-};
+use super::graph::{FieldSpec, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec};
+use super::{Scalar, Schema, Type, table};
 use crate::TypeRef;
 
 /// A [`Schema`] that knows no kind: everything is [deduced](Type::unknown_object).
@@ -52,53 +50,31 @@ pub(super) fn add_untyped(builder: &mut TypeGraphBuilder) -> (TypeId, TypeId) {
 /// An object of which only `metadata` is known, which all objects have.
 fn object(builder: &mut TypeGraphBuilder, deduced: TypeId) -> TypeId {
     let text = builder.add(TypeSpec::scalar(Scalar::String));
-    let number = builder.add(TypeSpec::scalar(Scalar::Number));
-    let flag = builder.add(TypeSpec::scalar(Scalar::Boolean));
-    let time = builder.add(TypeSpec::formatted(Scalar::Untyped, Format::Time));
-    let texts = builder.add(TypeSpec::map(MapSpec { element: Some(text), ..MapSpec::default() }));
-    let fields = |pairs: &[(&str, TypeId)]| -> Vec<FieldSpec> {
-        pairs.iter().map(|(name, ty)| FieldSpec::new(*name, *ty)).collect()
-    };
-    let owner = builder.add(TypeSpec::map(MapSpec {
-        fields: fields(&[
-            ("apiVersion", text),
-            ("blockOwnerDeletion", flag),
-            ("controller", flag),
-            ("kind", text),
-            ("name", text),
-            ("uid", text),
-        ]),
-        atomic: true,
-        ..MapSpec::default()
-    }));
-    let uid = KeyField { name: "uid".into(), default: None };
-    let owners = builder.add(TypeSpec::list(ListSpec::Map(owner, vec![uid])));
-    let finalizers = builder.add(TypeSpec::list(ListSpec::Set(text)));
-    let managed = builder.add(TypeSpec::list(ListSpec::Atomic(deduced)));
-    let mut metadata = fields(&[
-        ("annotations", texts),
-        ("creationTimestamp", time),
-        ("deletionGracePeriodSeconds", number),
-        ("deletionTimestamp", time),
-        ("generateName", text),
-        ("generation", number),
-        ("labels", texts),
-        ("managedFields", managed),
-        ("name", text),
-        ("namespace", text),
-        ("resourceVersion", text),
-        ("selfLink", text),
-        ("uid", text),
-    ]);
-    let merge = |key: Option<&str>| Patch { merge: true, merge_key: key.map(Into::into), ..Patch::default() };
-    metadata.push(FieldSpec { patch: merge(None), ..FieldSpec::new("finalizers", finalizers) });
-    metadata.push(FieldSpec { patch: merge(Some("uid")), ..FieldSpec::new("ownerReferences", owners) });
-    let metadata = builder.add(TypeSpec::map(MapSpec { fields: metadata, ..MapSpec::default() }));
+    let metadata = add_metadata(builder, deduced);
+    let fields = [("apiVersion", text), ("kind", text), ("metadata", metadata)];
     builder.add(TypeSpec::map(MapSpec {
-        fields: fields(&[("apiVersion", text), ("kind", text), ("metadata", metadata)]),
+        fields: fields.map(|(name, ty)| FieldSpec::new(name, ty)).into(),
         element: Some(deduced),
         atomic: false,
     }))
+}
+
+/// What all objects have, in the grammar of the built-in table and as it stands there.
+const METADATA: &str = "\
+package meta/v1
+FieldsV1 = {}any
+ManagedFieldsEntry apiVersion:str fieldsType:str fieldsV1:*FieldsV1 manager:str operation:str subresource:str time:*time
+ObjectMeta annotations:{}str creationTimestamp:time deletionGracePeriodSeconds:*num deletionTimestamp:*time \
+finalizers:[*]str~merge generateName:str generation:num labels:{}str managedFields:[]ManagedFieldsEntry name:str \
+namespace:str ownerReferences:[uid]OwnerReference~merge:uid resourceVersion:str selfLink:str uid:str
+!OwnerReference apiVersion:str=\"\" blockOwnerDeletion:*bool controller:*bool kind:str=\"\" name:str=\"\" uid:str=\"\"
+";
+
+/// Adds the type of `metadata`.
+pub(super) fn add_metadata(builder: &mut TypeGraphBuilder, deduced: TypeId) -> TypeId {
+    // A test reads the table, and so there is no error.
+    let known = table::add(builder, METADATA).ok();
+    known.and_then(|known| known.get(&("meta/v1", "ObjectMeta")).copied()).unwrap_or(deduced)
 }
 
 impl Type<'_> {
@@ -123,6 +99,15 @@ impl Type<'_> {
 mod tests {
     use super::*;
     use crate::schema::ListKind;
+
+    #[test]
+    fn metadata_is_as_the_built_in_kinds_have_it() {
+        let built_in: Vec<_> = include_str!("builtin.txt").lines().collect();
+        for line in METADATA.lines() {
+            assert!(built_in.contains(&line), "{line}");
+        }
+        assert!(table::graph(METADATA).is_ok());
+    }
 
     #[test]
     fn all_objects_have_metadata() {

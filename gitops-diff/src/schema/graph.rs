@@ -45,6 +45,7 @@ impl KindKey {
 pub(super) struct TypeDef {
     pub(super) scalar: Option<Scalar>,
     pub(super) format: Format,
+    pub(super) nullable: bool,
     pub(super) list: Option<ListDef>,
     pub(super) map: Option<MapDef>,
 }
@@ -76,7 +77,9 @@ pub(super) struct FieldDef {
     pub(super) ty: TypeId,
     /// Where they are in the graph.
     default: Option<NonZeroU32>,
+    server_default: Option<NonZeroU32>,
     patch: Option<NonZeroU32>,
+    pub(super) zero_is_absent: bool,
 }
 
 /// Where a value is among others: the number after its index.
@@ -143,7 +146,8 @@ impl TypeGraph {
     }
 
     pub(super) fn def(&self, id: TypeId) -> &TypeDef {
-        static NOTHING: TypeDef = TypeDef { scalar: None, format: Format::Plain, list: None, map: None };
+        static NOTHING: TypeDef =
+            TypeDef { scalar: None, format: Format::Plain, nullable: false, list: None, map: None };
         // Ids are only made by the builder of this graph, which checks them.
         self.types.get(id.0 as usize).unwrap_or(&NOTHING)
     }
@@ -154,6 +158,10 @@ impl TypeGraph {
 
     pub(super) fn default_of(&self, field: &FieldDef) -> Option<&Value> {
         at(&self.defaults, field.default)
+    }
+
+    pub(super) fn server_default_of(&self, field: &FieldDef) -> Option<&Value> {
+        at(&self.defaults, field.server_default)
     }
 
     pub(super) fn patch_of(&self, field: &FieldDef) -> &Patch {
@@ -194,6 +202,8 @@ pub struct TypeSpec {
     pub scalar: Option<Scalar>,
     /// What they mean.
     pub format: Format,
+    /// Whether null is a value of its own (`nullable`), and not the same as no value.
+    pub nullable: bool,
     /// The lists it allows.
     pub list: Option<ListSpec>,
     /// The maps it allows.
@@ -229,8 +239,12 @@ pub struct FieldSpec {
     pub name: Arc<str>,
     /// Its type.
     pub ty: TypeId,
-    /// The value that it has when it is absent.
+    /// The value that it has when it is absent, as OpenAPI says.
     pub default: Option<Value>,
+    /// The value that the API server puts into it when it is absent, where that is another one.
+    pub server_default: Option<Value>,
+    /// Whether a zero value (`""`, `0`, `false`, an empty list or map) is the same as none.
+    pub zero_is_absent: bool,
     /// How strategic merge treats it.
     pub patch: Patch,
 }
@@ -260,7 +274,14 @@ impl TypeSpec {
 impl FieldSpec {
     /// A field without a default or a patch strategy.
     pub fn new(name: impl Into<Arc<str>>, ty: TypeId) -> Self {
-        Self { name: name.into(), ty, default: None, patch: Patch::default() }
+        Self {
+            name: name.into(),
+            ty,
+            default: None,
+            server_default: None,
+            zero_is_absent: false,
+            patch: Patch::default(),
+        }
     }
 }
 
@@ -303,7 +324,10 @@ impl TypeGraphBuilder {
             ListSpec::Map(item, keys) => ListDef { item, keys: ListKeysDef::Map(keys.into()) },
         });
         let map = spec.map.map(|map| self.add_map(map));
-        self.set(id, TypeDef { scalar: spec.scalar, format: spec.format, list, map });
+        self.set(
+            id,
+            TypeDef { scalar: spec.scalar, format: spec.format, nullable: spec.nullable, list, map },
+        );
     }
 
     /// Adds a type.
@@ -355,17 +379,41 @@ impl TypeGraphBuilder {
     }
 
     fn add_map(&mut self, mut map: MapSpec) -> MapDef {
-        let start = offset(self.graph.fields.len());
+        let start = self.begin_map();
         map.fields.sort_by(|a, b| head(&a.name).cmp(&head(&b.name)).then_with(|| a.name.cmp(&b.name)));
-        for FieldSpec { name, ty, default, patch } in map.fields {
-            let graph = &mut self.graph;
-            let default = default.and_then(|default| find_or_push(&mut graph.defaults, default));
-            let patch = Some(patch).filter(|patch| *patch != *Patch::NONE);
-            let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
-            graph.heads.push(head(&name));
-            graph.fields.push(FieldDef { name, ty, default, patch });
+        for field in map.fields {
+            self.push_field(field);
         }
-        MapDef { fields: start..offset(self.graph.fields.len()), element: map.element, atomic: map.atomic }
+        MapDef { fields: start..self.begin_map(), element: map.element, atomic: map.atomic }
+    }
+
+    /// Where the next field will be. For a source that has its fields in order already.
+    pub(super) fn begin_map(&self) -> u32 {
+        offset(self.graph.fields.len())
+    }
+
+    pub(super) fn push_field(&mut self, field: FieldSpec) {
+        let graph = &mut self.graph;
+        let mut place = |value| find_or_push(&mut graph.defaults, value);
+        let default = field.default.and_then(&mut place);
+        let server_default = field.server_default.and_then(place);
+        let patch = Some(field.patch).filter(|patch| *patch != *Patch::NONE);
+        let patch = patch.and_then(|patch| find_or_push(&mut graph.patches, patch));
+        graph.heads.push(head(&field.name));
+        let FieldSpec { name, ty, zero_is_absent, .. } = field;
+        graph.fields.push(FieldDef { name, ty, default, server_default, patch, zero_is_absent });
+    }
+
+    /// Says that a type is a map of the fields since `start`. `None` if they are not in order.
+    pub(super) fn end_map(&mut self, id: TypeId, start: u32, atomic: bool) -> Option<()> {
+        let map = MapDef { fields: start..self.begin_map(), element: None, atomic };
+        let fields = self.graph.fields.get(start as usize..)?.iter().map(|field| &field.name);
+        let heads = self.graph.heads.get(start as usize..)?;
+        if !heads.iter().zip(fields).is_sorted_by(|a, b| a.0 < b.0 || a.0 == b.0 && a.1 < b.1) {
+            return None;
+        }
+        self.set(id, TypeDef { map: Some(map), ..TypeDef::default() });
+        Some(())
     }
 }
 

@@ -2,11 +2,42 @@
 //!
 //! One [`Schema`] serves every merge of this crate: it holds what Kubernetes' OpenAPI documents say for server-side apply
 //! (`x-kubernetes-list-type`, `-list-map-keys`, `-map-type`) and for strategic merge (`x-kubernetes-patch-strategy`,
-//! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value.
+//! `-patch-merge-key`), besides the [formats](Format) that decide when two spellings are one value. Where the two merges
+//! disagree, as over the ports of a container, both facts are there.
+//!
+//! # Which schema
+//!
+//! - [`BuiltIn`] knows Kubernetes' own kinds, without a cluster.
+//! - [`TypeGraph::from_crds`] reads the custom kinds of the definitions that are at hand, say in the same commit.
+//! - [`TypeGraph::from_openapi`] reads what an API server serves: exactly its kinds, in its versions. Put it behind
+//!   [`BuiltIn`], which knows what OpenAPI does not say: what the server's code [puts](Field::server_default) into absent
+//!   fields, and where a [zero value](Field::zero_is_absent) is none.
+//! - [`Deduced`] knows only `metadata`.
+//! - [`TypeGraph::builder`] makes one by hand.
+//!
+//! Pairs and vectors of schemas are schemas, too: the first that knows a kind answers. What none knows is
+//! [deduced](Type::unknown_object), and never an error.
+//!
+//! ```
+//! use gitops_diff::TypeRef;
+//! use gitops_diff::schema::{BuiltIn, ListKind, Schema};
+//!
+//! let service = BuiltIn.type_or_deduced(&TypeRef { group: "", version: "v1", kind: "Service" });
+//! let ports = service.child_or_deduced("spec").map().unwrap().field("ports").unwrap();
+//! // Server-side apply tells ports apart by two fields, strategic merge by one.
+//! let ListKind::Map(keys) = ports.ty().list_kind() else { unreachable!() };
+//! assert_eq!(keys.iter().map(|key| &*key.name).collect::<Vec<_>>(), ["port", "protocol"]);
+//! assert_eq!(ports.patch().merge_key.as_deref(), Some("port"));
+//! ```
 
 mod builtin;
+mod crd;
 mod deduced;
+mod error;
+mod extract;
 mod graph;
+mod openapi;
+mod table;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -16,6 +47,7 @@ use serde_json::Value;
 
 pub use self::builtin::BuiltIn;
 pub use self::deduced::Deduced;
+pub use self::error::{SchemaError, SchemaProblem};
 pub use self::graph::{
     FieldSpec, GraphError, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec,
 };
@@ -23,7 +55,7 @@ use crate::TypeRef;
 
 /// Knowledge about kinds.
 ///
-/// A [`TypeGraph`] is the one implementation that most need; implement it to look in several, or to load lazily.
+/// A [`TypeGraph`] is the one implementation that most need; implement it to load types lazily.
 pub trait Schema: fmt::Debug + Send + Sync {
     /// The type of the objects of a kind, if the kind is known.
     fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>>;
@@ -37,6 +69,26 @@ pub trait Schema: fmt::Debug + Send + Sync {
 impl<T: Schema + ?Sized> Schema for Arc<T> {
     fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
         (**self).type_of(kind)
+    }
+}
+
+impl<T: Schema + ?Sized> Schema for Box<T> {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        (**self).type_of(kind)
+    }
+}
+
+/// Looks in the first, then in the second: `(crds, BuiltIn)`.
+impl<A: Schema, B: Schema> Schema for (A, B) {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        self.0.type_of(kind).or_else(|| self.1.type_of(kind))
+    }
+}
+
+/// Looks in one after the other.
+impl<S: Schema> Schema for Vec<S> {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        self.iter().find_map(|schema| schema.type_of(kind))
     }
 }
 
@@ -173,6 +225,11 @@ impl<'s> Type<'s> {
         self.def().format
     }
 
+    /// Whether null is a value of its own (`nullable` in a CRD), and not the same as no value.
+    pub fn is_nullable(&self) -> bool {
+        self.def().nullable
+    }
+
     /// The lists it allows, if any.
     pub fn list(&self) -> Option<ListType<'s>> {
         let graph = self.graph;
@@ -300,9 +357,43 @@ impl<'s> Field<'s> {
         Type { graph: self.graph, id: self.field.ty }
     }
 
-    /// The value that it has when it is absent, as far as OpenAPI's `default` says.
+    /// The value that it has when it is absent, as far as OpenAPI's `default` says. Keys of lists have it, too.
     pub fn default(&self) -> Option<&'s Value> {
         self.graph.default_of(self.field)
+    }
+
+    /// The value that the API server stores where the field is absent, as far as it is known.
+    ///
+    /// That is the [default](Self::default), or what the server's code puts there instead. The latter is known of
+    /// [built-in](BuiltIn) kinds, for fields of types that occur below atomic lists and maps: elsewhere nobody asks what a
+    /// field is that is not stated. It is left out where it depends on other fields, as the `apiGroup` of an RBAC subject
+    /// does on its `kind`. An object with fields of its own may have the default `{}`: then the fields' defaults count.
+    ///
+    /// ```
+    /// # use gitops_diff::{TypeRef, schema::{BuiltIn, Schema}};
+    /// let policy = TypeRef { group: "networking.k8s.io", version: "v1", kind: "NetworkPolicy" };
+    /// let rule = BuiltIn.type_or_deduced(&policy).child_or_deduced("spec").child_or_deduced("ingress").item_or_deduced();
+    /// let protocol = rule.child_or_deduced("ports").item_or_deduced().map().unwrap().field("protocol").unwrap();
+    /// assert_eq!(protocol.default(), None);
+    /// assert_eq!(protocol.server_default().unwrap(), "TCP");
+    /// ```
+    pub fn server_default(&self) -> Option<&'s Value> {
+        self.graph.server_default_of(self.field).or_else(|| self.default())
+    }
+
+    /// Whether the API server does not tell a zero value from an absent one, and may drop it: `""`, `0`, `false`, an empty
+    /// list or map. So it is in [built-in](BuiltIn) kinds, but for fields that are pointers in Go; custom resources keep
+    /// what is written.
+    ///
+    /// ```
+    /// # use gitops_diff::{TypeRef, schema::{BuiltIn, Schema}};
+    /// let spec = BuiltIn.type_or_deduced(&TypeRef { group: "", version: "v1", kind: "Pod" }).child_or_deduced("spec");
+    /// let field = |name| spec.map().unwrap().field(name).unwrap();
+    /// assert!(field("hostNetwork").zero_is_absent());
+    /// assert!(!field("hostUsers").zero_is_absent());
+    /// ```
+    pub fn zero_is_absent(&self) -> bool {
+        self.field.zero_is_absent
     }
 
     /// How strategic merge treats it.

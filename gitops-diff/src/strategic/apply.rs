@@ -58,24 +58,30 @@ impl Merger {
                 self.set_order(&mut original, &mut patch, directive, order, ty)?;
             }
         }
+        let mut rooms = Vec::new();
         for directive in directives(&patch, DELETE_FROM) {
             if let Some(values) = patch.remove(&directive) {
+                let key = field_of(&directive, DELETE_FROM).unwrap_or_default();
+                let length = original.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+                rooms.push((key.to_owned(), length));
                 self.delete_from(&mut original, directive, values, ty)?;
             }
         }
         for (key, value) in patch {
-            self.value(&mut original, key, value, ty)?;
+            let room = rooms.iter().find(|(list, _)| *list == key).map(|(_, length)| *length);
+            self.value(&mut original, key, value, ty, room)?;
         }
         Ok(original)
     }
 
-    /// Merges the value under one key.
+    /// Merges the value under one key; `room` is that of a list from which values were taken out before.
     fn value(
         self,
         original: &mut Map<String, Value>,
         key: String,
         value: Value,
         ty: Type<'_>,
+        room: Option<usize>,
     ) -> Result<(), StrategicError> {
         if value.is_null() {
             if self.into == Target::Patch {
@@ -90,7 +96,7 @@ impl Merger {
                 self.map(&key, std::mem::take(from), value, ty).map(Value::Object)
             }
             (Some(Value::Array(from)), Value::Array(value)) => {
-                self.list(&key, std::mem::take(from), value, ty).map(Value::Array)
+                self.list(&key, std::mem::take(from), value, ty, room).map(Value::Array)
             }
             (_, value) => {
                 match self.added(value) {
@@ -124,10 +130,11 @@ impl Merger {
         original: Vec<Value>,
         patch: Vec<Value>,
         ty: Type<'_>,
+        room: Option<usize>,
     ) -> Result<Vec<Value>, StrategicError> {
         let found = self.lookup.list(ty, key)?;
         if found.patch.merge {
-            self.merge_lists(original, patch, found, Purpose::Merge).map(|merged| merged.items)
+            self.merge_lists(original, patch, found, Purpose::Merge { room }).map(|merged| merged.items)
         } else {
             Ok(self.replacement_list(patch))
         }
@@ -210,7 +217,7 @@ impl Merger {
         let Value::Array(wanted) = &order else { return Err(Reason::WrongType { expected: "list" }.into()) };
         let key = field_of(&directive, SET_ORDER).ok_or(Reason::BadSetElementOrder)?;
         let list = self
-            .ordered_list(original.get_mut(key), patch.remove(key), key, wanted, ty)
+            .ordered_list(original.remove(key), patch.remove(key), key, wanted, ty)
             .map_err(|error| error.under(key))?;
         if let Some(list) = list {
             original.insert(key.to_owned(), Value::Array(list));
@@ -224,23 +231,18 @@ impl Merger {
     /// The merged list in the wanted order; `None` if there is none on either side.
     fn ordered_list(
         self,
-        original: Option<&mut Value>,
+        original: Option<Value>,
         patch: Option<Value>,
         key: &str,
         wanted: &[Value],
         ty: Type<'_>,
     ) -> Result<Option<Vec<Value>>, StrategicError> {
-        const NO_LIST: Reason = Reason::WrongType { expected: "list" };
-        let original = match original {
-            None => None,
-            Some(Value::Array(list)) => Some(std::mem::take(list)),
-            Some(_) => return Err(NO_LIST.into()),
+        let list = |value: Option<Value>| match value {
+            None => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(_) => Err(Reason::WrongType { expected: "list" }),
         };
-        let patch = match patch {
-            None => None,
-            Some(Value::Array(list)) => Some(list),
-            Some(_) => return Err(NO_LIST.into()),
-        };
+        let (original, patch) = (list(original)?, list(patch)?);
         let found = self.lookup.list(ty, key)?;
         let merge_key = found.merge_key();
         check_order(patch.as_deref().unwrap_or_default(), wanted, merge_key)?;

@@ -134,14 +134,12 @@ pub(super) fn item_kind<'a>(items: impl IntoIterator<Item = &'a Value>) -> Resul
 
 /// The text of `%v`.
 pub(super) fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        _ => {
-            let mut text = String::new();
-            write_text(value, Verb::V, &mut text);
-            Cow::Owned(text)
-        }
+    if let Value::String(text) = value {
+        return Cow::Borrowed(text);
     }
+    let mut text = String::new();
+    write_text(value, Verb::V, &mut text);
+    Cow::Owned(text)
 }
 
 /// The text of `%s`, which names the type of what is no text.
@@ -196,17 +194,16 @@ fn write_text(value: &Value, verb: Verb, out: &mut String) {
             typed("bool=", out);
             out.push_str(if *flag { "true" } else { "false" });
         }
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => {
+        Value::Number(number) => {
+            if let Some(number) = number.as_i64() {
                 typed("int64=", out);
                 // Writing into a text cannot fail.
                 let _ = write!(out, "{number}");
-            }
-            None => {
+            } else {
                 typed("float64=", out);
                 write_float(float(number), out);
             }
-        },
+        }
     }
     if verb == Verb::S {
         out.push(')');
@@ -225,4 +222,45 @@ fn write_float(number: f64, out: &mut String) {
         let sign = if exponent < 0 { '-' } else { '+' };
         write!(out, "{digits}e{sign}{:02}", exponent.abs())
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn integers_are_no_floats() {
+        assert!(!deep_equal(&json!(1), &json!(1.0)));
+        assert!(deep_equal(&json!({"a": [1.5, null]}), &json!({"a": [1.5, null]})));
+        assert!(!deep_equal(&json!(9_007_199_254_740_992_i64), &json!(9_007_199_254_740_993_i64)));
+        // Beyond `int64`, there are floats only.
+        assert!(deep_equal(&json!(u64::MAX), &json!(u64::MAX - 1)));
+        assert_eq!(equal(&json!("1"), &json!(1)), Ok(false));
+        assert_eq!(equal(&json!({}), &json!({})), Err(Reason::Uncomparable));
+        assert_eq!(equal(&json!({}), &json!([])), Ok(false));
+        assert_eq!(Key::of(&json!(0.0)), Key::of(&json!(-0.0)));
+    }
+
+    #[test]
+    fn texts_are_those_of_go() {
+        for (value, expected) in [
+            (json!(1), "1"),
+            (json!(100_000.0), "100000"),
+            (json!(1e6), "1e+06"),
+            (json!(1_234_567.5), "1.2345675e+06"),
+            (json!(123_456.5), "123456.5"),
+            (json!(1e20), "1e+20"),
+            (json!(0.0001), "0.0001"),
+            (json!(0.00001), "1e-05"),
+            (json!(1.5e300), "1.5e+300"),
+            (json!(null), "<nil>"),
+            (json!({"b": [1, null, true], "a": "x"}), "map[a:x b:[1 <nil> true]]"),
+        ] {
+            assert_eq!(text(&value), expected);
+        }
+        assert_eq!(text_of_key(&json!({"a": 1, "b": "x"})), "map[a:%!s(int64=1) b:x]");
+        assert_eq!(text_of_key(&json!(null)), "%!s(<nil>)");
+    }
 }

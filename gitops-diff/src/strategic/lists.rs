@@ -9,6 +9,7 @@ use super::create::Differ;
 use super::error::{Reason, StrategicError};
 use super::go::{self, Kind, lists_equal};
 use super::keyed::Pairs;
+use super::lookup::Found;
 use super::order::{self, Items, Order, deduplicate, merge_key};
 use super::sort::sort;
 use super::{DELETE, DELETE_FROM, DIRECTIVE, SET_ORDER};
@@ -42,7 +43,7 @@ impl Differ {
             return Ok(());
         }
         let items = if go::item_kind(from.iter().chain(to))? == Kind::Map {
-            self.maps_by_key(from, to, found.merge_key(), found.ty, found.patch.retain_keys)?
+            self.maps_by_key(from, to, found)?
         } else {
             self.scalars(from, to)?
         };
@@ -70,10 +71,9 @@ impl Differ {
         let (mut added, mut deleted) = (Vec::new(), Vec::new());
         for step in walk(&old, &new, |item| &item.0) {
             match step {
-                Step::Both(..) => {}
                 Step::Added(at) if self.changes => added.push(new[at].1.clone()),
                 Step::Deleted(at) if self.deletions => deleted.push(old[at].1.clone()),
-                Step::Added(_) | Step::Deleted(_) => {}
+                Step::Both(..) | Step::Added(_) | Step::Deleted(_) => {}
             }
         }
         let left = deduplicate(&mut deleted)?;
@@ -91,16 +91,14 @@ impl Differ {
         self,
         from: &[Value],
         to: &[Value],
-        key: &str,
-        ty: Type<'_>,
-        retain_keys: bool,
+        found: Found<'_>,
     ) -> Result<ListPatch, StrategicError> {
-        let (patch, same_order) = match Pairs::of(from, to, key) {
-            Some(pairs) => (self.unique_maps(&pairs, from, to, key, ty, retain_keys)?, pairs.same_order()),
-            None => {
-                let patch = self.sorted_maps(from, to, key, ty, retain_keys)?;
-                (patch, order::same_order(from, to, key)?)
-            }
+        let key = found.merge_key();
+        let (patch, same_order) = if let Some(pairs) = Pairs::of(from, to, key) {
+            (self.unique_maps(&pairs, from, to, found)?, pairs.same_order())
+        } else {
+            let patch = self.sorted_maps(from, to, found)?;
+            (patch, order::same_order(from, to, key)?)
         };
         let changed = !patch.is_empty();
         let ordered = self.order && (self.changes && (changed || !same_order) || self.deletions && changed);
@@ -115,20 +113,19 @@ impl Differ {
         pairs: &Pairs,
         from: &[Value],
         to: &[Value],
-        key: &str,
-        ty: Type<'_>,
-        retain_keys: bool,
+        found: Found<'_>,
     ) -> Result<Vec<Value>, StrategicError> {
         let mut patch = Vec::new();
         for (item, at) in to.iter().zip(pairs.places()) {
             let old = at.and_then(|at| from.get(at));
-            patch.extend(self.item(old, item, key, ty, retain_keys)?);
+            patch.extend(self.item(old, item, found)?);
         }
         if patch.iter().any(order::is_delete) {
             // Directives in the objects themselves: these items go to the end, in the order of the keys.
-            return self.sorted_maps(from, to, key, ty, retain_keys);
+            return self.sorted_maps(from, to, found);
         }
         if self.deletions {
+            let key = found.merge_key();
             let mut deleted: Vec<_> = pairs
                 .unmatched(from)
                 .filter_map(|item| item.get(key))
@@ -145,18 +142,17 @@ impl Differ {
         self,
         from: &[Value],
         to: &[Value],
-        key: &str,
-        ty: Type<'_>,
-        retain_keys: bool,
+        found: Found<'_>,
     ) -> Result<Vec<Value>, StrategicError> {
+        let key = found.merge_key();
         let (old, new) = (sorted_keys(from, key)?, sorted_keys(to, key)?);
         let (mut patch, mut deleted) = (Vec::new(), Vec::new());
         for step in walk(&old, &new, |item| &item.text) {
             match step {
                 Step::Both(old_at, at) => {
-                    patch.extend(self.item(Some(old[old_at].item), new[at].item, key, ty, retain_keys)?);
+                    patch.extend(self.item(Some(old[old_at].item), new[at].item, found)?);
                 }
-                Step::Added(at) => patch.extend(self.item(None, new[at].item, key, ty, retain_keys)?),
+                Step::Added(at) => patch.extend(self.item(None, new[at].item, found)?),
                 Step::Deleted(at) if self.deletions => deleted.push(delete(key, old[at].key)),
                 Step::Deleted(_) => {}
             }
@@ -172,15 +168,16 @@ impl Differ {
         self,
         old: Option<&Value>,
         new: &Value,
-        key: &str,
-        ty: Type<'_>,
-        retain_keys: bool,
+        found: Found<'_>,
     ) -> Result<Option<Value>, StrategicError> {
         let (Some(Value::Object(from)), Value::Object(to)) = (old, new) else {
             return Ok(self.changes.then(|| new.clone()));
         };
+        let key = found.merge_key();
         let value = to.get(key).unwrap_or(&Value::Null);
-        let mut patch = self.maps(from, to, ty, retain_keys).map_err(|error| error.under_item(key, value))?;
+        let mut patch = self
+            .maps(from, to, found.ty, found.patch.retain_keys)
+            .map_err(|error| error.under_item(key, value))?;
         if patch.is_empty() {
             return Ok(None);
         }

@@ -15,8 +15,8 @@ use crate::schema::Type;
 /// Why two lists are merged.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Purpose {
-    /// To merge them.
-    Merge,
+    /// To merge them. Lists have the room that Go gives to one read from JSON, unless said otherwise.
+    Merge { room: Option<usize> },
     /// To merge them and to put the result in order by the live list, as it is then.
     MergeInOrder,
     /// To take the second out of the first.
@@ -54,7 +54,9 @@ impl Merger {
         if purpose == Purpose::Delete && self.into != Target::Patch {
             return Ok(Merged { items: without(original, &patch)?, live: Vec::new() });
         }
-        let (merged, live) = union(original, &patch)?;
+        let room = if let Purpose::Merge { room } = purpose { room } else { None };
+        let room = room.unwrap_or_else(|| capacity(original.len()));
+        let (merged, live) = union(original, &patch, room)?;
         let parts = partition(merged, &patch, key)?;
         let items = Items { key, maps: false };
         let order = Order::of_keys(live.iter().map(Some));
@@ -136,17 +138,17 @@ fn special(original: Vec<Value>, patch: Vec<Value>, key: &str, purpose: Purpose)
         return Ok(Special { kept: original, patch, live });
     }
     let mut rest = Vec::new();
-    let mut deletes = Vec::new();
+    let mut doomed = Vec::new();
     let mut replace = false;
     for item in patch {
         match item.get(DIRECTIVE) {
             None => rest.push(item),
-            Some(directive) if directive == DELETE => deletes.push(merge_key(&item, key)?.clone()),
+            Some(directive) if directive == DELETE => doomed.push(merge_key(&item, key)?.clone()),
             Some(directive) if directive == REPLACE => replace = true,
             Some(_) => return Err(Reason::BadDirective),
         }
     }
-    let deleted = delete(&original, &deletes, key)?;
+    let deleted = delete(&original, &doomed, key)?;
     if !live.is_empty() {
         let old = std::mem::take(&mut live);
         let stays = old.iter().zip(&deleted.flags).filter(|(_, deleted)| !**deleted).map(|(key, _)| key);
@@ -209,9 +211,9 @@ fn without(list: Vec<Value>, values: &[Value]) -> Result<Vec<Value>, Reason> {
 
 /// Both lists without duplicates, and what the original list holds then: Go appends in place where there is room, so that
 /// taking duplicates out changes the original as well.
-fn union(original: Vec<Value>, patch: &[Value]) -> Result<(Vec<Value>, Vec<Value>), Reason> {
+fn union(original: Vec<Value>, patch: &[Value], room: usize) -> Result<(Vec<Value>, Vec<Value>), Reason> {
     let length = original.len();
-    let in_place = length + patch.len() <= capacity(length);
+    let in_place = length + patch.len() <= room;
     let untouched = if in_place { Vec::new() } else { original.clone() };
     let mut both = original;
     both.extend_from_slice(patch);

@@ -88,9 +88,9 @@ impl StrategicOptions {
 
     /// Fails if a patch touches a field that must stay.
     pub(super) fn check(&self, patch: &Map<String, Value>) -> Result<(), StrategicError> {
-        match self.preconditions.iter().find(|path| touches(patch, path)) {
+        match self.preconditions.iter().find(|field| touches(patch, field)) {
             None => Ok(()),
-            Some(path) => Err(StrategicError { path: path.clone(), reason: Reason::Precondition }),
+            Some(field) => Err(StrategicError { path: field.clone(), reason: Reason::Precondition }),
         }
     }
 }
@@ -98,8 +98,8 @@ impl StrategicOptions {
 /// Whether a patch has anything at a path; a patch that takes away more than that does not count.
 ///
 /// Upstream: `mergepatch.RequireKeyUnchanged` and `RequireMetadataKeyUnchanged`.
-pub(crate) fn touches(patch: &Map<String, Value>, path: &FieldPath) -> bool {
-    let Some((first, rest)) = path.elements().split_first() else { return !patch.is_empty() };
+pub(crate) fn touches(patch: &Map<String, Value>, field: &FieldPath) -> bool {
+    let Some((first, rest)) = field.elements().split_first() else { return !patch.is_empty() };
     let PathElement::Field(name) = first else { return false };
     let first = patch.get(&**name);
     rest.iter().fold(first, |at, element| at.and_then(|at| element.of(at))).is_some()

@@ -27,7 +27,7 @@ pub(super) struct Items<'k> {
 
 impl Items<'_> {
     /// What tells this item apart.
-    fn key_of<'v>(self, item: &'v Value) -> &'v Value {
+    fn key_of(self, item: &Value) -> &Value {
         if self.maps { item.get(self.key).unwrap_or(&Value::Null) } else { item }
     }
 
@@ -107,20 +107,20 @@ impl<'v> Order<'v> {
 /// Upstream: `normalizeSliceOrder`, whose comparison is true for what the order does not have.
 pub(super) fn sort_by(list: Vec<Value>, order: &Order<'_>, items: Items<'_>) -> Result<Vec<Value>, Reason> {
     items.check(&list)?;
-    let mut deletes = Vec::new();
-    let mut placed = Vec::with_capacity(list.len());
-    for item in list {
-        if items.maps && is_delete(&item) {
-            deletes.push(item);
-        } else {
-            placed.push((order.position(items.key_of(&item))?, item));
-        }
+    let (deletes, mut kept): (Vec<_>, Vec<_>) =
+        list.into_iter().partition(|item| items.maps && is_delete(item));
+    // A single item is compared with nothing.
+    if kept.len() > 1 {
+        let places = kept.into_iter().map(|item| Ok((order.position(items.key_of(&item))?, item)));
+        let mut places = places.collect::<Result<Vec<_>, Reason>>()?;
+        sort_stable(&mut places, |(a, _), (b, _)| match (a, b) {
+            (Some(a), Some(b)) => a < b,
+            _ => true,
+        });
+        kept = places.into_iter().map(|(_, item)| item).collect();
     }
-    sort_stable(&mut placed, |(a, _), (b, _)| match (a, b) {
-        (Some(a), Some(b)) => a < b,
-        _ => true,
-    });
-    Ok(placed.into_iter().map(|(_, item)| item).chain(deletes).collect())
+    kept.extend(deletes);
+    Ok(kept)
 }
 
 /// Puts the items of the patch and those that only the server has in order.
@@ -217,16 +217,19 @@ pub(super) fn check_order(patch: &[Value], wanted: &[Value], key: &str) -> Resul
     if !key.is_empty() && !patch.iter().all(Value::is_object) {
         return Err(Reason::WrongType { expected: "map" });
     }
-    let deletes = |item: &&Value| !key.is_empty() && item.get(DIRECTIVE).is_some_and(|value| value == DELETE);
-    let mut items = patch.iter().filter(|item| !deletes(item)).peekable();
-    for next in wanted {
-        // Other directives are passed over, but for those that come last: they count as out of order.
-        while items.next_if(|item| item.get(DIRECTIVE).is_some()).is_some() {}
-        let Some(item) = items.peek() else { break };
+    let mut items = patch.iter().filter(|item| key.is_empty() || !is_delete(item)).peekable();
+    let mut wanted = wanted.iter().peekable();
+    while let (Some(item), Some(next)) = (items.peek(), wanted.peek()) {
+        if item.get(DIRECTIVE).is_some() {
+            items.next();
+            continue;
+        }
         if keys_equal(item, next, key)? {
             items.next();
         }
+        wanted.next();
     }
+    // Directives behind the last wanted item are not passed over.
     if items.next().is_some() { Err(Reason::OrderMismatch) } else { Ok(()) }
 }
 
@@ -314,4 +317,60 @@ fn deduplicate_many(list: &mut [Value]) -> usize {
         at += 1;
     }
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// As upstream does it: every pair is compared.
+    fn slowly(list: &mut [Value]) -> usize {
+        let mut length = list.len();
+        let mut at = 0;
+        while at + 1 < length {
+            let mut other = at + 1;
+            while other < length {
+                if list[at] == list[other] {
+                    length -= 1;
+                    list[other] = list[length].clone();
+                } else {
+                    other += 1;
+                }
+            }
+            at += 1;
+        }
+        length
+    }
+
+    #[test]
+    fn duplicates_are_filled_from_the_end() {
+        let mut list = vec![json!("a"), json!("a"), json!("b"), json!("a"), json!("c")];
+        assert_eq!(deduplicate(&mut list), Ok(3));
+        assert_eq!(list[..3], [json!("a"), json!("c"), json!("b")]);
+        assert_eq!(deduplicate(&mut [json!({}), json!({})]), Err(Reason::Uncomparable));
+    }
+
+    proptest! {
+        #[test]
+        fn many_are_deduplicated_like_few(list in proptest::collection::vec(0_u8..12, 0..60)) {
+            let list: Vec<Value> = list.into_iter().map(Value::from).collect();
+            let (mut fast, mut slow) = (list.clone(), list);
+            prop_assert_eq!(deduplicate_many(&mut fast), slowly(&mut slow));
+            prop_assert_eq!(&fast, &slow);
+            let mut either = fast.clone();
+            prop_assert_eq!(deduplicate(&mut either).unwrap(), slowly(&mut slow));
+            prop_assert_eq!(either, slow);
+        }
+
+        #[test]
+        fn places_of_many_are_those_of_few(keys in proptest::collection::vec(0_u8..30, 0..40), key in 0_u8..31) {
+            let keys: Vec<Value> = keys.into_iter().map(Value::from).collect();
+            let order = Order::of_keys(keys.iter().map(Some));
+            let key = Value::from(key);
+            prop_assert_eq!(order.position(&key).unwrap(), keys.iter().position(|other| *other == key));
+        }
+    }
 }

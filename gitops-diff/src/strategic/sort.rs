@@ -332,3 +332,72 @@ fn bisect(mut low: usize, mut high: usize, before: impl Fn(usize) -> bool) -> us
     }
     low
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pairs of a key below `keys` and the place where it was.
+    fn pairs(length: u64, keys: u64) -> Vec<(u64, u64)> {
+        let mut state = length;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % keys
+        };
+        (0..length).map(|at| (next(), at)).collect()
+    }
+
+    /// A number that tells one order from another.
+    fn sum(pairs: &[(u64, u64)]) -> u64 {
+        pairs.iter().fold(0, |sum: u64, (_, at)| sum.wrapping_mul(31).wrapping_add(*at))
+    }
+
+    /// The sums come from a Go program that makes the same pairs and sorts them with `sort.Sort`.
+    #[test]
+    fn equal_keys_end_up_where_go_leaves_them() {
+        for (length, keys, expected) in [
+            (5, 2, 1_850_980),
+            (12, 3, 283_014_972_330_234_456),
+            (13, 3, 6_608_830_952_632_682_088),
+            (20, 4, 8_598_018_851_193_145_486),
+            (49, 7, 13_443_780_171_250_857_404),
+            (50, 5, 11_449_720_256_646_459_923),
+            (60, 60, 2_956_864_409_092_511_484),
+            (200, 9, 15_685_053_183_460_449_124),
+            (200, 1000, 11_009_673_995_658_931_114),
+            (1000, 1, 10_526_399_949_795_513_778),
+            (1000, 37, 6_434_579_484_934_988_382),
+            (3000, 100_000, 1_103_707_929_592_241_556),
+        ] {
+            let mut pairs = pairs(length, keys);
+            sort(&mut pairs, |a, b| a.0 <= b.0);
+            assert!(pairs.is_sorted_by_key(|pair| pair.0));
+            assert_eq!(sum(&pairs), expected, "{length} of {keys}");
+        }
+        let mut rising: Vec<_> = (0..300).map(|at| (at, at)).collect();
+        rising.swap(10, 11);
+        rising.swap(200, 201);
+        sort(&mut rising, |a, b| a.0 <= b.0);
+        assert_eq!(sum(&rising), 17_840_791_099_072_486_550);
+        let mut falling: Vec<_> = (0..300).map(|at| (300 - at, at)).collect();
+        sort(&mut falling, |a, b| a.0 <= b.0);
+        assert_eq!(sum(&falling), 6_997_272_224_481_239_466);
+    }
+
+    /// The same for `sort.SliceStable`, with a comparison that is true for what it cannot compare.
+    #[test]
+    fn so_do_keys_without_an_order() {
+        for (length, keys, expected) in [
+            (5, 2, 1_879_840),
+            (20, 3, 7_473_995_294_703_362_596),
+            (21, 3, 2_620_236_640_758_092_332),
+            (45, 10, 2_665_359_955_311_287_616),
+            (100, 13, 16_363_621_328_648_950_052),
+            (700, 50, 9_852_249_175_819_492_276),
+        ] {
+            let mut pairs = pairs(length, keys);
+            sort_stable(&mut pairs, |a, b| if a.0 % 3 != 0 && b.0 % 3 != 0 { a.0 < b.0 } else { true });
+            assert_eq!(sum(&pairs), expected, "{length} of {keys}");
+        }
+    }
+}

@@ -38,8 +38,8 @@ pub(super) fn three_way(
     options.check(&patch)?;
     if !options.overwrite {
         let differ = Differ { lookup, order: false, changes: true, deletions: true };
-        let mut changed = differ.maps(last_applied, live, ty, false)?;
-        find_conflict(&mut patch, &mut changed, ty, lookup)?;
+        let mut drift = differ.maps(last_applied, live, ty, false)?;
+        find_conflict(&mut patch, &mut drift, ty, lookup)?;
     }
     Ok(patch)
 }

@@ -27,7 +27,15 @@ pub(super) struct Walk {
 struct Found {
     path: FieldPath,
     cause: ThreeWayCause,
+    /// Whether the live value is not the one that was last applied.
+    changed: bool,
     there: [bool; 3],
+}
+
+/// All fields, and the paths of those where a change of the live object is overwritten.
+pub(super) struct Fields {
+    pub(super) all: Vec<ThreeWayField>,
+    pub(super) conflicts: Vec<FieldPath>,
 }
 
 impl Walk {
@@ -40,11 +48,11 @@ impl Walk {
     }
 
     /// All fields, by path, with the values that may be shown.
-    pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Vec<ThreeWayField> {
+    pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Fields {
         let mut found = Vec::new();
         self.values(sides.map(Some), ty, Patch::NONE, &mut FieldPath::root(), &mut found);
         if found.is_empty() {
-            return Vec::new();
+            return Fields { all: Vec::new(), conflicts: Vec::new() };
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
         let masked = masked(sides, redact);
@@ -54,7 +62,8 @@ impl Walk {
             }
             _ => Shown::Absent,
         };
-        found
+        let conflicts = found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
+        let all = found
             .into_iter()
             .map(|found| ThreeWayField {
                 last_applied: shown(&found, 0),
@@ -63,27 +72,28 @@ impl Walk {
                 path: found.path,
                 cause: found.cause,
             })
-            .collect()
+            .collect();
+        Fields { all, conflicts }
     }
 
     fn values(
         self,
         sides: Sides<'_>,
         ty: Type<'_>,
-        patch: &Patch,
+        strategy: &Patch,
         path: &mut FieldPath,
         found: &mut Vec<Found>,
     ) {
         let nothing_stated = sides[1].is_some_and(Value::is_null);
         let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
         match (desired, live) {
-            (Some(Value::Object(desired)), Some(Value::Object(live))) if !patch.replace => {
+            (Some(Value::Object(desired)), Some(Value::Object(live))) if !strategy.replace => {
                 let last = last.and_then(Value::as_object);
-                return self.maps([last, Some(desired), Some(live)], ty, patch, path, found);
+                return self.maps([last, Some(desired), Some(live)], ty, strategy, path, found);
             }
-            (Some(Value::Array(desired)), Some(Value::Array(live))) if patch.merge => {
+            (Some(Value::Array(desired)), Some(Value::Array(live))) if strategy.merge => {
                 let last = last.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                if let Some(items) = Item::all([last, desired, live], patch) {
+                if let Some(items) = Item::all([last, desired, live], strategy) {
                     return self.items(items, ty, path, found);
                 }
             }
@@ -91,7 +101,11 @@ impl Walk {
         }
         if let Some(cause) = self.cause([last, desired, live], nothing_stated) {
             let there = [last.is_some(), desired.is_some(), live.is_some()];
-            found.push(Found { path: path.clone(), cause, there });
+            let changed = match (last, live) {
+                (Some(last), Some(live)) => !(self.same)(last, live),
+                (last, live) => last.is_some() || live.is_some(),
+            };
+            found.push(Found { path: path.clone(), cause, changed, there });
         }
     }
 
@@ -102,7 +116,6 @@ impl Walk {
             (_, None, None) => None,
             (None, None, Some(_)) => nothing_stated.then_some(ThreeWayCause::Stated),
             (Some(last), None, Some(live)) if self.holds(last, live) => Some(ThreeWayCause::Removed),
-            (Some(_), None, Some(_)) => Some(ThreeWayCause::Both),
             (_, Some(desired), Some(live)) if same(desired, live) => None,
             (None, Some(_), None) => Some(ThreeWayCause::Stated),
             (Some(last), Some(desired), _) if same(last, desired) => Some(ThreeWayCause::Drifted),
@@ -128,7 +141,7 @@ impl Walk {
         self,
         sides: [Option<&Map<String, Value>>; 3],
         ty: Type<'_>,
-        patch: &Patch,
+        strategy: &Patch,
         path: &mut FieldPath,
         found: &mut Vec<Found>,
     ) {
@@ -141,18 +154,20 @@ impl Walk {
             let field = self
                 .lookup
                 .and_then(|lookup| if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok());
-            let (ty, patch) = field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
-            self.values(values, ty, patch, path, found);
+            let (ty, strategy) =
+                field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
+            self.values(values, ty, strategy, path, found);
             path.pop();
         }
         // Only the stated keys are kept: others go, whoever added them.
-        if patch.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
+        if strategy.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
             let others =
                 live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
             for (name, _) in others {
                 found.push(Found {
                     path: path.field(name),
                     cause: ThreeWayCause::Drifted,
+                    changed: true,
                     there: [false, false, true],
                 });
             }

@@ -33,8 +33,11 @@
 //! # Ok::<(), three_way::ThreeWayError>(())
 //! ```
 //!
+//! A null in place of an object is an object that is not there: the patch is then all of the desired one, and there are no
+//! preconditions.
+//!
 //! Sources: `k8s.io/kubectl/pkg/cmd/apply/patcher.go` for the choice; see [`strategic`](crate::strategic) and
-//! [`merge_patch`](crate::merge_patch) for the merges.
+//! [`merge_patch`] for the merges.
 
 mod fields;
 mod structured;
@@ -44,7 +47,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use self::fields::Walk;
+use self::fields::{Fields, Walk};
 pub use self::structured::structured;
 use crate::merge_patch::{self, MergePatchError};
 use crate::schema::{Schema, Type};
@@ -137,19 +140,12 @@ impl fmt::Display for ThreeWayField {
 pub enum ThreeWayCause {
     /// Git changed or added it; the live object still has what was last applied.
     Stated,
-    /// Git has it no more; the live object still has what was last applied.
+    /// Git has it no more; the live object still has what was last applied, whatever others added to it.
     Removed,
     /// The live object was changed; Git still has what was last applied.
     Drifted,
     /// Both were changed, and not to the same value.
     Both,
-}
-
-impl ThreeWayCause {
-    /// Whether somebody else's change of the live object is overwritten.
-    pub fn is_conflict(self) -> bool {
-        matches!(self, Self::Drifted | Self::Both)
-    }
 }
 
 impl fmt::Display for ThreeWayCause {
@@ -217,19 +213,15 @@ pub fn as_kubectl(
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
     let mut options = options.clone();
-    match schema.type_of(&TypeRef::of(desired)) {
-        Some(ty) => {
-            options.merge.type_source = TypeSource::OpenApi;
-            options.merge.preconditions.clear();
-            strategic(last_applied, desired, live, ty, &options)
-        }
-        None => {
-            let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
-            options.merge.preconditions =
-                paths.into_iter().map(|path| FieldPath::of_fields(path.iter().copied())).collect();
-            json(last_applied, desired, live, &options)
-        }
+    if let Some(ty) = schema.type_of(&TypeRef::of(desired)) {
+        options.merge.type_source = TypeSource::OpenApi;
+        options.merge.preconditions.clear();
+        return strategic(last_applied, desired, live, ty, &options);
     }
+    let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
+    options.merge.preconditions =
+        paths.into_iter().map(|names| FieldPath::of_fields(names.iter().copied())).collect();
+    json(last_applied, desired, live, &options)
 }
 
 /// A strategic three-way merge.
@@ -240,7 +232,11 @@ pub fn strategic(
     ty: Type<'_>,
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
-    let patch = strategic_merge::three_way(last_applied, desired, live, ty, &options.merge)?;
+    let mut merge = options.merge.clone();
+    if live.is_null() {
+        merge.preconditions.clear();
+    }
+    let patch = strategic_merge::three_way(last_applied, desired, live, ty, &merge)?;
     let merged = strategic_merge::apply(live, &patch, ty, &options.merge)?;
     let fields = Walk::strategic(&options.merge).fields([last_applied, desired, live], ty, &options.redact);
     Ok(outcome(patch, PatchType::Strategic, merged, live, fields))
@@ -253,24 +249,18 @@ pub fn json(
     live: &Value,
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
-    let patch = merge_patch::three_way(last_applied, desired, live, &options.merge.preconditions)?;
     let nothing = Value::Object(Map::new());
-    let merged = merge_patch::apply_as_kubernetes(if live.is_null() { &nothing } else { live }, &patch)?;
+    let (from, preconditions) =
+        if live.is_null() { (&nothing, &[][..]) } else { (live, &*options.merge.preconditions) };
+    let patch = merge_patch::three_way(last_applied, desired, from, preconditions)?;
+    let merged = merge_patch::apply_as_kubernetes(from, &patch)?;
     let fields = Walk::json().fields([last_applied, desired, live], Type::deduced(), &options.redact);
     Ok(outcome(patch, PatchType::JsonMerge, merged, live, fields))
 }
 
-fn outcome(
-    patch: Value,
-    patch_type: PatchType,
-    merged: Value,
-    live: &Value,
-    fields: Vec<ThreeWayField>,
-) -> ThreeWay {
-    let conflicts = fields.iter().filter(|field| field.cause.is_conflict());
-    let conflicts = conflicts.map(|field| field.path.clone()).collect();
+fn outcome(patch: Value, patch_type: PatchType, merged: Value, live: &Value, fields: Fields) -> ThreeWay {
     let changes_live = !strategic_merge::go::deep_equal(&merged, live);
-    ThreeWay { patch, patch_type, merged, changes_live, conflicts, fields }
+    ThreeWay { patch, patch_type, merged, changes_live, conflicts: fields.conflicts, fields: fields.all }
 }
 
 #[cfg(test)]

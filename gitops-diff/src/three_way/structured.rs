@@ -208,7 +208,7 @@ mod tests {
             let difference = crate::stated(&desired, &merge.merged, &crate::DiffOptions::default());
             prop_assert!(difference.is_empty());
             prop_assert!(merge.conflicts.is_empty());
-            prop_assert!(merge.fields.iter().all(|field| !field.cause.is_conflict()));
+            prop_assert!(merge.fields.iter().all(|field| matches!(field.cause, ThreeWayCause::Stated | ThreeWayCause::Removed)));
         }
     }
 }

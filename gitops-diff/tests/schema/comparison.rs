@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use gitops_diff::schema::{Field, ListKind, Type};
 
 /// Which facts of two schemas are compared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches")]
 pub(crate) struct Facts {
     /// Scalars, how lists and maps are merged, key defaults: what server-side apply needs.
     pub(crate) ownership: bool,
@@ -13,8 +14,14 @@ pub(crate) struct Facts {
     pub(crate) strategy: bool,
     /// Defaults of fields.
     pub(crate) defaults: bool,
-    /// What scalars mean.
+    /// What scalars mean, and whether null is a value.
     pub(crate) formats: bool,
+}
+
+impl Facts {
+    pub(crate) fn all() -> Self {
+        Self { ownership: true, strategy: true, defaults: true, formats: true }
+    }
 }
 
 /// The differences between ours and theirs, each once, with the first place where it was met.
@@ -55,6 +62,7 @@ impl<'s> Comparison<'s> {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "so that all calls read the same")]
     fn differ<T: PartialEq + std::fmt::Debug>(&mut self, place: &str, what: &str, ours: T, theirs: T) {
         if ours != theirs {
             self.found.insert(format!("{place}: {what}: {ours:?}, theirs {theirs:?}"));
@@ -80,6 +88,7 @@ impl<'s> Comparison<'s> {
         }
         if self.facts.formats {
             self.differ(place, "format", ours.format(), theirs.format());
+            self.differ(place, "nullable", ours.is_nullable(), theirs.is_nullable());
         }
         if let (Some(ours), Some(theirs)) = (ours.list(), theirs.list()) {
             waiting.push((format!("{place}[]"), ours.item(), theirs.item()));
@@ -114,7 +123,7 @@ impl<'s> Comparison<'s> {
     }
 }
 
-fn list_kind<'s>(ty: Type<'s>) -> Option<ListKind<'s>> {
+fn list_kind(ty: Type<'_>) -> Option<ListKind<'_>> {
     ty.list().map(|list| list.kind())
 }
 
