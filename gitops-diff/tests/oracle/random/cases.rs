@@ -21,7 +21,7 @@ pub(crate) fn patch_case(dice: &mut Dice, world: &World) -> Value {
 
 /// Two objects for compare, merge, remove and extract.
 pub(crate) fn typed_case(dice: &mut Dice, world: &World) -> Value {
-    let kind = world.kind(dice);
+    let kind = &world.any_kind(dice);
     let (ty, schema) = if dice.percent(10) {
         (Type::deduced(), json!({"file": "deduced", "type": "__untyped_deduced_"}))
     } else {

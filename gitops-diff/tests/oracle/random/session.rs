@@ -28,7 +28,7 @@ pub(crate) struct Session {
 impl Session {
     /// An object that nobody has applied yet.
     pub(crate) fn new(mut dice: Dice, world: &World) -> Self {
-        let mut kind = world.kind(&mut dice).clone();
+        let mut kind = world.any_kind(&mut dice);
         let known = kind.ty();
         let object = kind.object(&mut dice, known, 40);
         let (ty, schema) = if dice.percent(12) {
