@@ -25,7 +25,7 @@ var messages = []struct{ part, class string }{
 	{"data type is not struct", "schema"},
 	{"expected slice or array type", "schema"},
 	{"unexpected slice of slice", "schema"},
-	{"cannot merge lists without merge key", "schema"},
+	{"cannot merge lists without merge key", "no_merge_key"},
 	{"list element types are not identical", "type"},
 	{"no elements in any of the given slices", "type"},
 	{"expected a ", "type"},

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gitops_diff::TypeRef;
-use gitops_diff::schema::{BuiltIn, Schema, Type};
+use gitops_diff::schema::{BuiltIn, Schema, Type, TypeGraph};
 use serde_json::Value;
 
 use super::schemas::{self, Named};
@@ -16,6 +16,7 @@ use super::schemas::{self, Named};
 pub(crate) struct Folder {
     directory: PathBuf,
     custom: OnceCell<Result<Named, String>>,
+    openapi: OnceCell<Result<TypeGraph, String>>,
     strategic: OnceCell<Result<Named, String>>,
 }
 
@@ -25,11 +26,12 @@ impl Folder {
         Self {
             directory: vectors.parent().unwrap_or(Path::new("")).join("schema"),
             custom: OnceCell::new(),
+            openapi: OnceCell::new(),
             strategic: OnceCell::new(),
         }
     }
 
-    fn read(&self, file: &str, read: fn(&str) -> Result<Named>) -> Result<Named, String> {
+    fn read<T>(&self, file: &str, read: fn(&str) -> Result<T>) -> Result<T, String> {
         let path = self.directory.join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
         text.and_then(|text| read(&text)).map_err(|error| format!("{error:#}"))
@@ -44,7 +46,13 @@ impl Folder {
             // What the crate knows itself is what is to be proven.
             "schema_smd.yaml" => BuiltIn.type_of(kind).ok_or_else(|| format!("no built-in kind {kind:?}")),
             other => {
-                if other != "schema_custom_smd.yaml" {
+                let file = Path::new(other);
+                if file.extension().is_some_and(|ending| ending == "json") {
+                    let types = self.openapi.get_or_init(|| self.read(other, from_openapi));
+                    let found = types.as_ref().map_err(Clone::clone)?.type_of(kind);
+                    return found.ok_or_else(|| format!("{other} has no kind {kind:?}"));
+                }
+                if file.components().count() != 1 {
                     return Err(format!("no schema {other}"));
                 }
                 let types = self.custom.get_or_init(|| self.read(other, schemas::merge_diff));
@@ -65,4 +73,9 @@ impl Folder {
         let types = self.strategic.get_or_init(|| self.read("schema_smp_types.json", schemas::strategic));
         Ok(types.as_ref().map_err(Clone::clone)?.type_of(kind))
     }
+}
+
+fn from_openapi(text: &str) -> Result<TypeGraph> {
+    let document: Value = serde_json::from_str(text)?;
+    Ok(TypeGraph::from_openapi([&document])?)
 }

@@ -21,7 +21,7 @@ pub(crate) fn patch_case(dice: &mut Dice, world: &World) -> Value {
 
 /// Two objects for compare, merge, remove and extract.
 pub(crate) fn typed_case(dice: &mut Dice, world: &World) -> Value {
-    let kind = world.kind(dice);
+    let kind = &world.any_kind(dice);
     let (ty, schema) = if dice.percent(10) {
         (Type::deduced(), json!({"file": "deduced", "type": "__untyped_deduced_"}))
     } else {
@@ -35,8 +35,9 @@ pub(crate) fn typed_case(dice: &mut Dice, world: &World) -> Value {
 fn strategic_merge(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
     let ty = kind.ty();
-    let original = kind.object(dice, ty, 60);
-    let wanted = changed(dice, ty, &original, 6);
+    let mut original = kind.object(dice, ty, 60);
+    let mut wanted = changed(dice, ty, &original, 6);
+    unknown_field(dice, [&mut original, &mut wanted]);
     let patch = patches::strategic(dice, ty, &original, &wanted);
     json!({"op": "strategic_merge", "source": "go", "kind": kind.json(), "original": original, "patch": patch})
 }
@@ -44,8 +45,9 @@ fn strategic_merge(dice: &mut Dice, world: &World) -> Value {
 fn two_way(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
     let ty = kind.ty();
-    let original = kind.object(dice, ty, 60);
-    let modified = changed(dice, ty, &original, 5);
+    let mut original = kind.object(dice, ty, 60);
+    let mut modified = changed(dice, ty, &original, 5);
+    unknown_field(dice, [&mut original, &mut modified]);
     json!({"op": "two_way", "kind": kind.json(), "original": original, "modified": modified})
 }
 
@@ -53,7 +55,8 @@ fn three_way(dice: &mut Dice, world: &World) -> Value {
     let kind = world.kind(dice);
     let ty = kind.ty();
     let start = kind.object(dice, ty, 50);
-    let [original, modified, current] = three(dice, ty, &start);
+    let [mut original, mut modified, mut current] = three(dice, ty, &start);
+    unknown_field(dice, [&mut original, &mut modified, &mut current]);
     json!({
         "op": "three_way", "kind": kind.json(),
         "original": original, "modified": modified, "current": current,
@@ -100,6 +103,24 @@ fn three(dice: &mut Dice, ty: Type<'_>, start: &Value) -> [Value; 3] {
     };
     let original = if dice.percent(5) { json!({}) } else { start.clone() };
     [original, modified, current]
+}
+
+/// Seldom, a field that no schema has.
+fn unknown_field<const N: usize>(dice: &mut Dice, objects: [&mut Value; N]) {
+    if !dice.percent(3) {
+        return;
+    }
+    for object in objects {
+        let value = match dice.below(4) {
+            0 => json!("text"),
+            1 => json!([dice.below(3)]),
+            _ => json!({"a": dice.below(3)}),
+        };
+        match object.get_mut("spec").and_then(Value::as_object_mut) {
+            Some(spec) => spec.insert("brandNew".to_owned(), value),
+            None => object.as_object_mut().and_then(|object| object.insert("brandNew".to_owned(), value)),
+        };
+    }
 }
 
 fn changed(dice: &mut Dice, ty: Type<'_>, object: &Value, most: usize) -> Value {

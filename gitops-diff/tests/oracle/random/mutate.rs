@@ -104,7 +104,10 @@ fn rewritten(dice: &mut Dice, ty: Type<'_>, value: &Value) -> Value {
         }
         Value::String(text) if text == "1" => json!("1000m"),
         Value::String(text) if text == "1000m" => json!("1"),
+        Value::String(text) if text == "0.5" => json!("500m"),
+        Value::String(text) if text == "500m" => json!("0.5"),
         Value::String(text) if text == "512Mi" => json!("0.5Gi"),
+        Value::String(text) if text == "0.5Gi" => json!("512Mi"),
         _ if dice.percent(4) => Value::Null,
         _ => Maker { dice, left: 8 }.value(ty),
     }

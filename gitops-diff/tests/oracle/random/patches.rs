@@ -43,7 +43,7 @@ fn map(
         patch.insert("$retainKeys".to_owned(), json!(keys));
     }
     if !top {
-        match dice.below(300) {
+        match dice.below(200) {
             0..4 => patch.insert("$patch".to_owned(), json!("replace")),
             4..8 => patch.insert("$patch".to_owned(), json!("delete")),
             8 => patch.insert("$patch".to_owned(), json!("merge")),
@@ -121,8 +121,11 @@ fn list(
             items.insert(0, json!({"$patch": "replace"}));
         }
     }
-    let order = strategy.merge && dice.percent(35) || dice.percent(1);
-    if order {
+    if !strategy.merge && items.first().is_some_and(Value::is_object) && dice.percent(8) {
+        items.push(json!({"$patch": "delete", "name": "a"}));
+    }
+    let order = dice.percent(if strategy.merge { 35 } else { 10 });
+    if order && !items.is_empty() {
         let element = |item: &Value| match merge_key {
             Some(key) => item.get(key).map(|value| json!({key: value})),
             None => Some(item.clone()),

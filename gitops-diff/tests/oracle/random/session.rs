@@ -9,6 +9,8 @@ use super::dice::Dice;
 use super::mutate::mutated;
 use super::world::{Kind, World};
 
+const HUGE: &str = "9007199254740993";
+
 const MANAGERS: [&str; 4] = ["gitops", "kubectl-edit", "hpa", "controller"];
 
 /// An object, and what its managers applied last.
@@ -26,7 +28,7 @@ pub(crate) struct Session {
 impl Session {
     /// An object that nobody has applied yet.
     pub(crate) fn new(mut dice: Dice, world: &World) -> Self {
-        let mut kind = world.kind(&mut dice).clone();
+        let mut kind = world.any_kind(&mut dice);
         let known = kind.ty();
         let object = kind.object(&mut dice, known, 40);
         let (ty, schema) = if dice.percent(12) {
@@ -50,7 +52,19 @@ impl Session {
     }
 
     /// The next write.
+    ///
+    /// Go reads the numbers of managedFields as floats, so that a port of 9007199254740993 is owned as another one. That is
+    /// not copied, and left out here.
     pub(crate) fn next(&mut self) -> Value {
+        let request = self.any_write();
+        let text = request.to_string();
+        if !text.contains(HUGE) {
+            return request;
+        }
+        serde_json::from_str(&text.replace(HUGE, "9007199254740992")).expect("it was JSON")
+    }
+
+    fn any_write(&mut self) -> Value {
         let dice = &mut self.dice;
         if dice.percent(12) {
             // Something that nobody owns: defaults of the server.
@@ -71,6 +85,9 @@ impl Session {
         let manager = *dice.pick(&MANAGERS);
         let mut request =
             json!({"kind": self.kind.json(), "schema": self.schema, "live": self.live, "manager": manager});
+        if dice.percent(20) {
+            request["field_manager"] = json!(true);
+        }
         if dice.percent(6) {
             request["subresource"] = json!("status");
         }

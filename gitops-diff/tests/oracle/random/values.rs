@@ -217,7 +217,13 @@ fn weight(field: &Field<'_>) -> usize {
     if patch.merge || patch.retain_keys || patch.replace {
         return 6;
     }
+    let quantities =
+        |map: MapType<'_>| map.element().is_some_and(|element| element.format() == Format::Quantity);
+    if field.ty().map().is_some_and(quantities) {
+        return 6;
+    }
     match field.ty().list_kind() {
+        ListKind::Map(keys) if keys.len() > 1 => 10,
         ListKind::Map(_) | ListKind::Set => 6,
         ListKind::Atomic if field.ty().map().is_some() => 3,
         ListKind::Atomic => 1,

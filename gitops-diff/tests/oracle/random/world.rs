@@ -1,7 +1,9 @@
 //! The kinds that there are.
 
+use std::sync::LazyLock;
+
 use gitops_diff::TypeRef;
-use gitops_diff::schema::{BuiltIn, Schema, Type};
+use gitops_diff::schema::{BuiltIn, Schema, Type, TypeGraph};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
@@ -35,6 +37,14 @@ const COMMON: [&str; 24] = [
     "admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration",
 ];
 
+/// The OpenAPI document of a custom kind.
+const WIDGET: &str = include_str!("../../vectors/schema/widget.json");
+
+static WIDGETS: LazyLock<TypeGraph> = LazyLock::new(|| {
+    let document: Value = serde_json::from_str(WIDGET).expect("the document is JSON");
+    TypeGraph::from_openapi([&document]).expect("the document is OpenAPI")
+});
+
 /// What is known of types and kinds.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -46,8 +56,9 @@ pub(crate) struct World {
 pub(crate) struct Kind {
     pub(crate) api_version: String,
     pub(crate) kind: String,
-    /// Its type's name in the reference's schema.
-    pub(crate) type_name: String,
+    /// Its type in the reference's schema: the file's and its own name.
+    file: &'static str,
+    type_name: String,
 }
 
 impl World {
@@ -57,6 +68,7 @@ impl World {
         let kinds = answer["kinds"].as_array().expect("the oracle lists kinds").iter().map(|kind| Kind {
             api_version: text(&kind["apiVersion"]),
             kind: text(&kind["kind"]),
+            file: "schema_smd.yaml",
             type_name: text(&kind["type"]),
         });
         let kinds: Vec<_> = kinds.collect();
@@ -66,6 +78,27 @@ impl World {
         Self { kinds }
     }
 
+    /// What the oracle is to know first.
+    pub(crate) fn introduction() -> Value {
+        let document: Value = serde_json::from_str(WIDGET).expect("the document is JSON");
+        json!({"op": "schema", "schema": {"file": "widget.json"}, "openapi": document})
+    }
+
+    /// A kind for server-side apply, custom or built in.
+    pub(crate) fn any_kind(&self, dice: &mut Dice) -> Kind {
+        if dice.percent(80) {
+            return self.kind(dice).clone();
+        }
+        let text = str::to_owned;
+        Kind {
+            api_version: text("example.com/v1"),
+            kind: text("Widget"),
+            file: "widget.json",
+            type_name: text("com.example.v1.Widget"),
+        }
+    }
+
+    /// A built-in kind.
     pub(crate) fn kind(&self, dice: &mut Dice) -> &Kind {
         if dice.percent(25) {
             return dice.pick(&self.kinds);
@@ -85,13 +118,14 @@ impl Kind {
     }
 
     pub(crate) fn schema(&self) -> Value {
-        json!({"file": "schema_smd.yaml", "type": self.type_name})
+        json!({"file": self.file, "type": self.type_name})
     }
 
     /// The type of its objects.
     pub(crate) fn ty(&self) -> Type<'static> {
         let kind = self.type_ref();
-        BuiltIn.type_of(&kind).unwrap_or_else(|| panic!("we do not know the kind {kind:?}"))
+        let found = BuiltIn.type_of(&kind).or_else(|| WIDGETS.type_of(&kind));
+        found.unwrap_or_else(|| panic!("we do not know the kind {kind:?}"))
     }
 
     fn type_ref(&self) -> TypeRef<'_> {
