@@ -7,7 +7,7 @@
 //!   otherwise. Both give [`Difference`]s, which print as one line and hold no value of a Secret.
 //! - [`FieldPath`] says where a field is; [`FieldSet`] is a set of them, as in [`ManagedFields`]. A set
 //!   [projects](FieldSet::project) an object onto its fields, and its [fingerprint](FieldSet::fingerprint) tells whether
-//!   any of them changed.
+//!   any of them changed. A [`Glance`] finds that out from the bytes of a watch event, without parsing them.
 //! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership; [`extract`] says what
 //!   a manager applied. They are made of the operations of [`typed`].
 //! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
