@@ -136,16 +136,6 @@ pub(crate) fn elements(kind: ListKind<'_>, items: &[Value]) -> Option<Vec<PathEl
     elements.filter(|all| all_unique(all.iter()))
 }
 
-/// The items of a list that can be named, each name once, with their names.
-pub(crate) fn first_elements(kind: ListKind<'_>, items: &[Value]) -> (Vec<PathElement>, Vec<Value>) {
-    let mut seen = HashSet::new();
-    let named = items.iter().filter_map(|item| {
-        let [element] = <[_; 1]>::try_from(elements(kind, std::slice::from_ref(item))?).ok()?;
-        seen.insert(element.clone()).then(|| (element, item.clone()))
-    });
-    named.unzip()
-}
-
 /// The key of one item: fields that it lacks have their default, or are left out where there is none.
 pub(crate) fn item_key(item: &Value, keys: &[ListKey]) -> Option<PathElement> {
     let Value::Object(map) = item else { return None };
@@ -202,16 +192,6 @@ pub(crate) fn deduce_key(from: &[Value], to: &[Value]) -> Option<&'static [ListK
 pub(crate) fn all_unique<T: Eq + std::hash::Hash>(items: impl IntoIterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     items.into_iter().all(|item| seen.insert(item))
-}
-
-/// Whether a tree is an empty map, an empty list, or null.
-pub(crate) fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
