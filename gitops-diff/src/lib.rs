@@ -76,9 +76,6 @@ mod field_set;
 mod go_json;
 mod ignore;
 mod item_key;
-mod known_lists;
-#[cfg_attr(not(feature = "json-patch"), allow(dead_code, reason = "shared with the patch module"))]
-mod list_keys;
 mod managed_fields;
 pub mod merge_patch;
 mod nodes;
@@ -96,6 +93,7 @@ pub mod strategic;
 mod testing;
 mod text;
 pub mod three_way;
+mod type_ref;
 pub mod typed;
 #[cfg(feature = "text")]
 mod unified;
@@ -107,8 +105,6 @@ pub use crate::difference::{Cause, Difference, DifferenceKind, Shown};
 pub use crate::field_set::{FieldSet, FieldSetError};
 pub use crate::ignore::{Budget, IgnoreRule, IgnoreRules, JqError, JqPath, JqRunError, JsonPointer, Subject};
 pub use crate::item_key::ItemKey;
-pub use crate::known_lists::KnownLists;
-pub use crate::list_keys::{DeducedLists, ListKey, ListKeys, ListKind, TypeRef};
 pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
 pub use crate::path::{FieldPath, PathElement};
 pub use crate::path_text::PathError;
@@ -116,6 +112,7 @@ pub use crate::projection::{Fingerprint, FingerprintError, Glance, GlanceError};
 pub use crate::quantity::{Quantity, QuantityError};
 pub use crate::redact::{Redacted, Redaction};
 pub use crate::secret::stored_secret;
+pub use crate::type_ref::TypeRef;
 #[cfg(feature = "text")]
 pub use crate::unified::{UnifiedOptions, unified, yaml};
 pub use crate::verdict::{Applier, LastApply, Verdict, is_dropped, judge};

@@ -11,7 +11,7 @@ use crate::schema::{KeyField, ListKind};
 
 /// A list, without the items that are left alone.
 #[derive(Clone, Debug)]
-pub(super) enum Items<'a> {
+pub(crate) enum Items<'a> {
     All(&'a [Value]),
     Some(Vec<&'a Value>),
 }
@@ -55,7 +55,7 @@ impl<'t> Naming<'t> {
     }
 
     /// A field that tells the items of both lists apart: all are maps, all have it, and no two of one list have the same.
-    pub(super) fn deduced(one: &Items<'_>, other: &Items<'_>) -> Option<Self> {
+    pub(crate) fn deduced(one: &Items<'_>, other: &Items<'_>) -> Option<Self> {
         const CANDIDATES: [&str; 12] = [
             "name",
             "key",

@@ -61,6 +61,8 @@ mod walk;
 
 use serde_json::Value;
 
+#[cfg(feature = "json-patch")]
+pub(crate) use self::items::Items;
 pub(crate) use self::items::Naming;
 pub(crate) use self::trail::{Step, Trail};
 use self::walk::{Finding, Mode, Walker};
