@@ -5,13 +5,14 @@
 //!
 //! - [`diff`] finds every field in which two trees differ, [`compare`] finds drift: what one tree states and the other has
 //!   otherwise. Both give [`Difference`]s, which print as one line and hold no value of a Secret.
+//! - [`judge`] decides about an object: in sync, differing, overruled, or unsure. [`IgnoreRules`] leave fields to others.
 //! - [`FieldPath`] says where a field is; [`FieldSet`] is a set of them, as in [`ManagedFields`]. A set
 //!   [projects](FieldSet::project) an object onto its fields, and its [fingerprint](FieldSet::fingerprint) tells whether
 //!   any of them changed.
 //! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership; [`extract`] says what
 //!   a manager applied. They are made of the operations of [`typed`].
 //! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
-//! - [`Redaction`] masks what must not be shown. Everything that prints goes through it unless told otherwise.
+//! - [`Redaction`] masks what must not be shown. Everything that prints is made of [`Redacted`] trees, which it makes.
 //!
 //! ```
 //! use gitops_diff::{DiffOptions, ManagedFields, Operation, WriteOptions, apply, compare, schema::BuiltIn, update};
@@ -53,6 +54,7 @@
 //!
 //! # Features
 //!
+//! - `jq`: ignore rules as [jq expressions](JqPath); without it they cannot be read.
 //! - `json-patch` (default): the `patch` module.
 //! - `text` (default): `unified` and `yaml`.
 //!

@@ -1,57 +1,7 @@
 //! Drift: what one tree states and the other has otherwise; and all differences of two trees.
-//!
-//! # What is equal
-//!
-//! [`compare`] goes down both trees with the [type](crate::schema::Type) of each value, and compares by meaning:
-//!
-//! | values | equal if |
-//! |---|---|
-//! | numbers | they are the same number, `1` and `1.0` too |
-//! | quantities | they are the same amount, or the stored one is the stated one as the API server [rounds](crate::Quantity::stored) it |
-//! | durations | they are the same time span: `60s` and `1m0s` |
-//! | times | they are the same instant, in the precision that is stored: seconds, or microseconds for `MicroTime` |
-//! | bytes | they are the same bytes, whatever the line breaks in their base64 |
-//! | int-or-string | they are the same and of the same type: `80` is a port's number, `"80"` its name |
-//! | null, `[]` | always with what is absent |
-//! | `{}` | with what is absent in a map of any keys; in a structure it says something by being there (`emptyDir: {}`) |
-//! | `false`, `0`, `""` | with what is absent in fields that Kubernetes' own types leave out when they are zero (`hostNetwork: false`) |
-//! | set and keyed lists | in any order; of live items with one key the first counts |
-//! | atomic lists and maps | as a whole, but for [defaults](#what-the-api-server-adds) |
-//! | metrics of a `HorizontalPodAutoscaler`, subsets of `Endpoints` | in any order |
-//! | Secrets | `stringData` is what `data` becomes of it; a null in `data` is an empty text |
-//!
-//! Not compared are: what is not stated, null values (they state nothing), `status`, `metadata.namespace` and what the API
-//! server writes into `metadata`, and the rules of a `ClusterRole` that are [aggregated](DiffOptions::with_aggregated_rules).
-//!
-//! # What the API server adds
-//!
-//! Inside atomic lists and maps of Kubernetes' own kinds these are equal with what is absent, besides each field's
-//! [default](crate::schema::Field::default) in the schema:
-//!
-//! | where | value |
-//! |---|---|
-//! | `fieldRef.apiVersion`, in environment variables and `downwardAPI` volumes | `v1` |
-//! | `resourceFieldRef.divisor` | `0` |
-//! | `projected.sources[].serviceAccountToken.expirationSeconds` | 3600 |
-//! | `httpHeaders[].value` of probes and hooks | `""` |
-//! | `podFailurePolicy.rules[].onPodConditions[].status` of a Job | `True` |
-//! | `volumeClaimTemplates[]` of a `StatefulSet` | `apiVersion`, `kind`, `spec.volumeMode: Filesystem`, `status` |
-//! | `subsets[].ports[].protocol` of `Endpoints`, `ports[].protocol` and `.name` of an `EndpointSlice` | `TCP`, `""` |
-//! | `ingress[].ports[].protocol` and `egress[]…` of a `NetworkPolicy` | `TCP` |
-//! | `rules[].http.paths[].pathType` of an `Ingress`, v1beta1 only | `ImplementationSpecific` |
-//! | `subjects[].apiGroup` and `roleRef.apiGroup` of RBAC bindings | as the kind of subject has it |
-//! | `webhooks[].rules[].scope`, `matchConstraints.resourceRules[].scope`, `matchResources…` | `*` |
-//! | `matchConstraints.matchPolicy`, `matchResources.matchPolicy` and their empty selectors | `Equivalent` |
-//! | `paramRef.parameterNotFoundAction`, admissionregistration v1alpha1 only | `Deny` |
-//! | `devices.requests[].exactly`, `.firstAvailable[]` of `ResourceClaim`s and their templates | `allocationMode: ExactCount`, `count: 1`, tolerations' `operator: Equal` |
-//! | `devices[].taints[].timeAdded` and `….allocationMultiplier` of a `ResourceSlice` | any time, `1` |
-//! | `limits[]` of a `LimitRange` for containers | `default` and `defaultRequest` as computed from `max` and `min` |
-//! | `tolerations` of a Pod | the two that admission adds (`DefaultTolerationSeconds`) |
-//!
-//! All other atomic lists and maps of Kubernetes 1.36 have no defaults in them. What admission plugins, webhooks and
-//! controllers write into an atomic list besides is a difference: leave such fields alone with [`crate::IgnoreRules`].
 
 mod defaults;
+mod hpa;
 mod items;
 mod last_applied;
 mod scalar;
@@ -220,7 +170,7 @@ pub fn diff(from: &Value, to: &Value, schema: &dyn Schema, options: &DiffOptions
 }
 
 /// The fields that `desired` states and in which `live` differs: drift, as seen without a cluster. By path; none if
-/// nothing differs. See the [crate's page](crate#drift) for what is equal and what is not compared.
+/// nothing differs.
 ///
 /// No tree is an error: kinds and fields that the schema does not know are compared by what they look like.
 ///
@@ -234,9 +184,11 @@ pub fn diff(from: &Value, to: &Value, schema: &dyn Schema, options: &DiffOptions
 /// assert_eq!(drift.len(), 1);
 /// assert_eq!(drift[0].to_string(), ".spec.replicas  Git 3, live 2");
 /// ```
+///
+#[doc = include_str!("drift.md")]
 pub fn compare(desired: &Value, live: &Value, schema: &dyn Schema, options: &DiffOptions) -> Vec<Difference> {
-    let stored = stored_secret(desired);
-    let filled = without_null_data(live);
+    let stored = stored_secret(desired).or_else(|| hpa::converted(desired, live));
+    let filled = without_null_data(live).or_else(|| hpa::converted(live, desired));
     run(stored.as_ref().unwrap_or(desired), filled.as_ref().unwrap_or(live), schema, options, Mode::Stated)
 }
 

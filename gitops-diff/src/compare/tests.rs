@@ -547,6 +547,22 @@ fn metrics_have_no_order() {
 }
 
 #[test]
+fn autoscalers_of_two_versions() {
+    let hpa = |version: &str, spec: Value| json!({"apiVersion": format!("autoscaling/{version}"), "kind": "HorizontalPodAutoscaler", "spec": spec});
+    let v1 = |percent: u8| hpa("v1", json!({"maxReplicas": 3, "targetCPUUtilizationPercentage": percent}));
+    let v2 = hpa(
+        "v2",
+        json!({"maxReplicas": 3, "minReplicas": 1, "metrics": [
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}},
+        ]}),
+    );
+    assert_eq!(drift(&v1(70), &v2), Vec::<String>::new());
+    assert_eq!(drift(&v1(80), &v2).len(), 1);
+    assert_eq!(drift(&hpa("v2", json!({"metrics": v2["spec"]["metrics"]})), &v1(70)), Vec::<String>::new());
+    assert_eq!(drift(&hpa("v2", json!({"metrics": v2["spec"]["metrics"]})), &v1(80)).len(), 1);
+}
+
+#[test]
 fn values_of_known_formats() {
     use crate::schema::{FieldSpec, Format, MapSpec, Scalar, TypeGraph, TypeSpec};
 
