@@ -9,7 +9,6 @@ use serde_json::Value;
 
 pub use self::fields_v1::FieldSetError;
 pub(crate) use self::fields_v1::{element, entries};
-pub(crate) use crate::list_keys::Context;
 use crate::schema::Schema;
 use crate::{FieldPath, PathElement, TypeRef, typed};
 

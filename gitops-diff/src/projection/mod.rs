@@ -305,7 +305,7 @@ mod tests {
             let print = owned.fingerprint(&a);
             prop_assert_eq!(print, owned.fingerprint(&a.clone()));
             if print == owned.fingerprint(&b) {
-                let stated = |v: &Value| crate::stated(&owned.project(&a), v, &crate::DiffOptions::default());
+                let stated = |v: &Value| crate::compare(&owned.project(&a), v, &BuiltIn, &crate::DiffOptions::default());
                 prop_assert_eq!(stated(&b), vec![]);
             } else {
                 prop_assert_ne!(owned.project(&a), owned.project(&b));

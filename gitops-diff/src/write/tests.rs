@@ -5,7 +5,7 @@ use super::*;
 use crate::managed_fields::ManagedFieldsError;
 use crate::schema::{BuiltIn, Deduced};
 use crate::testing::{any_value, deployment, small_value};
-use crate::{DiffOptions, FieldSet, ManagedFields, stated};
+use crate::{DiffOptions, FieldSet, ManagedFields, compare};
 
 const T1: &str = "2026-01-01T00:00:00Z";
 const T2: &str = "2026-01-02T00:00:00Z";
@@ -143,7 +143,7 @@ fn configurations_that_are_refused() {
 }
 
 fn drift(config: &Value, live: &Value) -> Vec<String> {
-    stated(config, live, &DiffOptions::default()).iter().map(ToString::to_string).collect()
+    compare(config, live, &BuiltIn, &DiffOptions::default()).iter().map(ToString::to_string).collect()
 }
 
 proptest! {
