@@ -114,11 +114,11 @@ pub enum Verdict {
 pub fn judge(
     desired: &Value,
     live: &Value,
-    owner: Applier<'_>,
+    applier: Applier<'_>,
     schema: &dyn Schema,
     options: &DiffOptions,
 ) -> Verdict {
-    let options = options.clone().with_manager(owner.manager);
+    let options = options.clone().with_manager(applier.manager);
     let subject = Subject::of(desired);
     let stripped =
         if options.rules.is_empty() { None } else { options.rules.strip(desired, Some(live), schema) };
@@ -127,7 +127,7 @@ pub fn judge(
     let stated_object = stored.as_ref().unwrap_or(stated_object);
     let differences = compare(stated_object, live, schema, &options);
     let managed = ManagedFields::of(live).unwrap_or_default();
-    let (owned, api_version) = owned_by(live, owner.manager);
+    let (owned, api_version) = owned_by(live, applier.manager);
     let version = desired.get("apiVersion").and_then(Value::as_str);
     if api_version.is_some_and(|owned| Some(owned) != version) {
         // The fields are named as in another version: only the server can translate them.
@@ -140,17 +140,17 @@ pub fn judge(
         owned,
         stated,
         managed: &managed,
-        owner,
+        applier,
         masker: Masker::new(&options.redact, &[live, desired]),
     };
     let mut taken = scene.taken();
     // Of a field that differs too, the difference says it all.
     taken.retain(|t| !differences.iter().any(|d| t.path.starts_with(&d.path) || d.path.starts_with(&t.path)));
     let was_taken = !taken.is_empty();
-    if !owner.report_taken {
+    if !applier.report_taken {
         taken.clear();
     }
-    if owner.last_apply == LastApply::Same {
+    if applier.last_apply == LastApply::Same {
         return scene.since_that_apply(differences, taken);
     }
     let mut given_up = scene.given_up();
@@ -170,7 +170,7 @@ pub fn judge(
     // Nothing differs. If what was applied last was something else, or is not remembered and not all of it is ours, the apply
     // that makes it so changes nothing else.
     let all_ours =
-        owner.last_apply == LastApply::Unknown && !was_taken && scene.stated.is_subset(&scene.owned);
+        applier.last_apply == LastApply::Unknown && !was_taken && scene.stated.is_subset(&scene.owned);
     if all_ours { Verdict::InSync } else { Verdict::Unsure }
 }
 
@@ -198,7 +198,7 @@ struct Scene<'a> {
     owned: FieldSet,
     stated: FieldSet,
     managed: &'a ManagedFields,
-    owner: Applier<'a>,
+    applier: Applier<'a>,
     masker: Masker<'a>,
 }
 
@@ -222,7 +222,7 @@ impl Scene<'_> {
 
     /// Stated fields that are live, and that somebody took from us.
     fn taken(&mut self) -> Vec<Difference> {
-        let Self { live, owned, stated, managed, owner, masker, .. } = self;
+        let Self { live, owned, stated, managed, applier, masker, .. } = self;
         let lost = |path: &FieldPath| !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v));
         let mut paths = stated.iter().filter(lost).peekable();
         if paths.peek().is_some() && owned.is_empty() {
@@ -234,7 +234,7 @@ impl Scene<'_> {
         let difference = |path: FieldPath| {
             // The value is as stated: only who owns it differs.
             let value = masker.shown_at(live, &path);
-            let writer = managed.writer_of(&path, Some(owner.manager)).map(str::to_owned);
+            let writer = managed.writer_of(&path, Some(applier.manager)).map(str::to_owned);
             let difference = Difference::new(path, DifferenceKind::Changed, value.clone(), value);
             let difference = difference.with_cause(Cause::Taken);
             match writer {
@@ -247,12 +247,12 @@ impl Scene<'_> {
 
     /// Fields that we own and no longer state. A list item is one difference, not one for each field of it.
     fn given_up(&mut self) -> Vec<Difference> {
-        let Self { live, object, owned, stated, owner, masker, .. } = self;
+        let Self { live, object, owned, stated, applier, masker, .. } = self;
         let mut found: Vec<FieldPath> = Vec::new();
         for path in owned.iter() {
             let below = found.last().is_some_and(|parent| path.starts_with(parent));
             if !below
-                && !(owner.is_mark)(&path)
+                && !(applier.is_mark)(&path)
                 && !is_stated(stated, object, &path)
                 && path.get(live).is_some()
             {

@@ -160,8 +160,14 @@ impl Extra<'_> {
         };
         match names {
             // resource/v1, SetDefaults_ExactDeviceRequest and SetDefaults_DeviceSubRequest; v1beta1, SetDefaults_DeviceRequest
-            ["spec", "devices", "requests", "*", "allocationMode" | "exactly" | "firstAvailable", ..]
-            | ["spec", "devices", "requests", "*", "count" | "tolerations", ..] => match names.last() {
+            [
+                "spec",
+                "devices",
+                "requests",
+                "*",
+                "allocationMode" | "count" | "exactly" | "firstAvailable" | "tolerations",
+                ..,
+            ] => match names.last() {
                 Some(&"allocationMode") => self.text() == Some("ExactCount"),
                 Some(&"count") => {
                     self.value == 1 && matches!(self.sibling("allocationMode"), None | Some("ExactCount"))

@@ -95,7 +95,7 @@ impl<'a> Walker<'a, '_> {
             (Value::Null, Value::Null) => return,
             (Value::Null, _) => {
                 if mode == Mode::Whole {
-                    self.only_live(None, live, mode, way, None);
+                    self.only_live(None, live, mode, way);
                 }
                 return;
             }
@@ -144,7 +144,6 @@ impl<'a> Walker<'a, '_> {
         live: &'a Value,
         mode: Mode,
         way: Way<'_>,
-        desired: Option<&'a Value>,
     ) {
         if self.ignored.contains(live) {
             return;
@@ -166,7 +165,7 @@ impl<'a> Walker<'a, '_> {
                 }
             }
         }
-        self.report(DifferenceKind::Removed, desired, Some(live), way);
+        self.report(DifferenceKind::Removed, None, Some(live), way);
     }
 
     fn maps(
@@ -179,10 +178,7 @@ impl<'a> Walker<'a, '_> {
     ) {
         let mode =
             if mode == Mode::Stated && way.is_some() && ty.is_atomic_map() { Mode::Whole } else { mode };
-        if mode == Mode::Whole
-            && self.is_limit_range_item(way)
-            && self.fills_to(ty, whole_desired, whole_live)
-        {
+        if mode == Mode::Whole && self.is_limit_range_item(way) && fills_to(ty, whole_desired, whole_live) {
             return;
         }
         for (name, value) in desired {
@@ -202,7 +198,7 @@ impl<'a> Walker<'a, '_> {
         for (name, value) in live.iter().filter(|(name, _)| !desired.contains_key(*name)) {
             let step = Trail { up: way, step: Step::Field(name) };
             if !self.is_left_out(name, way, mode) {
-                self.only_live(Some((ty, live)), value, mode, Some(&step), None);
+                self.only_live(Some((ty, live)), value, mode, Some(&step));
             }
         }
     }
@@ -299,7 +295,7 @@ impl<'a> Walker<'a, '_> {
             let (names, _) = index(desired, naming);
             for item in live.iter() {
                 if naming.name(item).is_none_or(|name| !names.contains_key(&name)) {
-                    self.only_live(None, item, mode, Some(&Trail { up: way, step: naming.step(item) }), None);
+                    self.only_live(None, item, mode, Some(&Trail { up: way, step: naming.step(item) }));
                 }
             }
         }
@@ -372,25 +368,25 @@ impl<'a> Walker<'a, '_> {
                 Some(Trail { step: Step::Index(_), up: Some(Trail { step: Step::Field("limits"), .. }) })
             )
     }
+}
 
-    /// Whether the live item is the desired one with the defaults that are computed from it.
-    fn fills_to(&self, ty: Type<'_>, desired: &Value, live: &Value) -> bool {
-        let Some(filled) = defaults::limit_range_item(desired) else { return false };
-        let ignored = Nodes::default();
-        let mut walker = Walker {
-            object: TypeRef::default(),
-            ignore_status: false,
-            ignore_rules: false,
-            deduce_keys: false,
-            ignored: &ignored,
-            masker: None,
-            found: Vec::new(),
-        };
-        // A way that is no list item, so that this is not asked again.
-        let way = Trail { up: None, step: Step::Field("limits") };
-        walker.walk(ty, &filled, live, Mode::Whole, Some(&way));
-        walker.found.is_empty()
-    }
+/// Whether the live item is the desired one with the defaults that are computed from it.
+fn fills_to(ty: Type<'_>, desired: &Value, live: &Value) -> bool {
+    let Some(filled) = defaults::limit_range_item(desired) else { return false };
+    let ignored = Nodes::default();
+    let mut walker = Walker {
+        object: TypeRef::default(),
+        ignore_status: false,
+        ignore_rules: false,
+        deduce_keys: false,
+        ignored: &ignored,
+        masker: None,
+        found: Vec::new(),
+    };
+    // A way that is no list item, so that this is not asked again.
+    let way = Trail { up: None, step: Step::Field("limits") };
+    walker.walk(ty, &filled, live, Mode::Whole, Some(&way));
+    walker.found.is_empty()
 }
 
 /// The items by what tells them apart.
