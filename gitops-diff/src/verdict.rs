@@ -302,3 +302,113 @@ pub fn is_dropped(difference: &Difference) -> bool {
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::BuiltIn;
+    use crate::{IgnoreRule, IgnoreRules, WriteOptions, apply, update};
+
+    fn config(data: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data})
+    }
+
+    fn applied(data: &Value) -> Value {
+        apply(None, &config(data), &BuiltIn, &WriteOptions::new("us")).unwrap().object.into_owned()
+    }
+
+    fn edited(live: &Value, field: &str, value: &str) -> Value {
+        let mut object = live.clone();
+        object["data"][field] = value.into();
+        update(Some(live), &object, &BuiltIn, &WriteOptions::new("them")).unwrap().object.into_owned()
+    }
+
+    fn causes(verdict: Verdict) -> Vec<(String, Cause)> {
+        match verdict {
+            Verdict::Differs(fields) | Verdict::Overruled(fields) => {
+                fields.into_iter().map(|field| (field.path.to_string(), field.cause)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn decide(data: &Value, live: &Value, last: LastApply) -> Verdict {
+        let us = Applier::new("us").with_last_apply(last).with_taken_reported(true);
+        judge(&config(data), live, us, &BuiltIn, &DiffOptions::default())
+    }
+
+    #[test]
+    fn each_cause_is_told() {
+        let one = |path: &str, cause| vec![(path.to_owned(), cause)];
+        let data = json!({"a": "1", "b": "2"});
+        let live = applied(&data);
+        assert_eq!(decide(&data, &live, LastApply::Unknown), Verdict::InSync);
+        assert_eq!(decide(&data, &live, LastApply::Same), Verdict::InSync);
+        assert_eq!(decide(&data, &live, LastApply::Other), Verdict::Unsure);
+
+        let drifted = edited(&live, "a", "9");
+        assert_eq!(causes(decide(&data, &drifted, LastApply::Same)), one(".data.a", Cause::Written));
+        let put_back = edited(&drifted, "a", "1");
+        assert_eq!(causes(decide(&data, &put_back, LastApply::Same)), one(".data.a", Cause::Taken));
+        assert_eq!(
+            causes(decide(&json!({"a": "1"}), &live, LastApply::Other)),
+            one(".data.b", Cause::GivenUp)
+        );
+        assert_eq!(causes(decide(&json!({}), &live, LastApply::Other)).len(), 2);
+        let more = json!({"a": "1", "b": "2", "c": "3"});
+        assert_eq!(causes(decide(&more, &live, LastApply::Other)), one(".data.c", Cause::Missing));
+        assert_eq!(
+            causes(decide(&json!({"a": "5", "b": "2"}), &live, LastApply::Other)),
+            one(".data.a", Cause::Applied)
+        );
+        let mut forced = live.clone();
+        forced["data"]["a"] = "forced".into();
+        let verdict = decide(&data, &forced, LastApply::Same);
+        assert!(matches!(verdict, Verdict::Overruled(_)));
+        assert_eq!(causes(verdict), one(".data.a", Cause::Overruled));
+    }
+
+    #[test]
+    fn without_our_entry_it_is_lost_as_a_whole() {
+        let data = json!({"a": "1"});
+        for entries in [
+            json!(null),
+            json!([]),
+            json!("broken"),
+            json!([{"manager": "us", "operation": "Apply", "fieldsV1": 3}]),
+        ] {
+            let mut live = config(&data);
+            live["metadata"]["managedFields"] = entries;
+            let lost = causes(decide(&data, &live, LastApply::Same));
+            assert_eq!(lost, [(".metadata.managedFields".to_owned(), Cause::Taken)]);
+            let verdict = judge(&config(&data), &live, Applier::new("us"), &BuiltIn, &DiffOptions::default());
+            assert_eq!(verdict, Verdict::Unsure);
+        }
+    }
+
+    #[test]
+    fn what_is_left_to_others_is_neither_different_nor_given_up() {
+        let live = edited(&applied(&json!({"a": "1", "b": "2"})), "a", "9");
+        let rules = IgnoreRules::new([IgnoreRule::default().with_pointer("/data/a".parse().unwrap())]);
+        let options = DiffOptions::default().with_rules(rules);
+        for data in [json!({"a": "1", "b": "2"}), json!({"b": "2"})] {
+            let verdict = judge(&config(&data), &live, Applier::new("us"), &BuiltIn, &options);
+            assert_eq!(verdict, Verdict::InSync, "{data}");
+        }
+    }
+
+    #[test]
+    fn marks_are_not_given_up() {
+        let mut marked = config(&json!({"a": "1"}));
+        marked["metadata"]["labels"] = json!({"mark": "us"});
+        let live = apply(None, &marked, &BuiltIn, &WriteOptions::new("us")).unwrap().object;
+        let is_mark = |path: &FieldPath| path == &FieldPath::of_fields(["metadata", "labels", "mark"]);
+        let us = Applier::new("us").with_marks(&is_mark);
+        assert_eq!(
+            judge(&config(&json!({"a": "1"})), &live, us, &BuiltIn, &DiffOptions::default()),
+            Verdict::InSync
+        );
+    }
+}

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) use self::items::Items;
 pub(crate) use self::items::Naming;
 pub(crate) use self::trail::{Step, Trail};
-use self::walk::{Finding, Mode, Walker};
+use self::walk::{Finding, Mode, Slot, Walker};
 use crate::difference::{Cause, Difference, Shown};
 use crate::ignore::{Budget, IgnoreRules, Subject};
 use crate::nodes::Nodes;
@@ -224,7 +224,7 @@ fn run(
         masker: None,
         found: Vec::new(),
     };
-    walker.walk(ty, desired, live, mode, None);
+    walker.walk(Slot::of(ty), desired, live, mode, None);
     if let Some(last) = &last {
         walker.given_up(ty, last, desired, live, None);
     }
@@ -237,7 +237,7 @@ fn run(
         walker.found
     } else {
         let mut walker = Walker { masker: Some(&masker), found: Vec::new(), ..walker };
-        walker.walk(ty, desired, live, mode, None);
+        walker.walk(Slot::of(ty), desired, live, mode, None);
         if let Some(last) = &last {
             walker.given_up(ty, last, desired, live, None);
         }

@@ -509,10 +509,6 @@ fn defaults_inside_atomic_values() {
             ),
         ),
         (
-            devices(json!({"name": "gpu", "exactly": {"allocationMode": "All"}})),
-            devices(json!({"name": "gpu", "exactly": {"allocationMode": "All", "count": 1}})),
-        ),
-        (
             of("example.com/v1", "Gadget", json!({"spec": {"ports": [{"port": 1}]}})),
             of("example.com/v1", "Gadget", json!({"spec": {"ports": [{"port": 1, "protocol": "TCP"}]}})),
         ),
