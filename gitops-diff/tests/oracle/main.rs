@@ -4,9 +4,11 @@
 //! GITOPS_ORACLE=$(hack/oracle/build) cargo test -p gitops-diff --features oracle -- --ignored
 //! ```
 //!
-//! `GITOPS_ORACLE_SEED` repeats a run, `GITOPS_ORACLE_CASES` says how many comparisons there are at least.
+//! `GITOPS_ORACLE_SEED` repeats a run, `GITOPS_ORACLE_CASES` says how many comparisons there are, and `GITOPS_ORACLE_KEEP`
+//! names a directory into which some of them are written as vectors.
 #![allow(clippy::print_stdout)] // The counts are to be read.
 
+mod keep;
 mod oracle;
 mod random;
 mod rules;
@@ -22,6 +24,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
+use keep::Keeper;
 use oracle::Oracle;
 use random::{CaseTree, Cases, Dice, Session, World};
 use rules::{RULES, Seen};
@@ -44,6 +47,7 @@ struct Run {
     counts: Counts,
     /// The operations and the beginnings of what was said about differences that were printed.
     shown: BTreeSet<(String, String)>,
+    keeper: Keeper,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +77,7 @@ fn our_results_are_those_of_the_reference() {
         seed,
         counts: Counts::default(),
         shown: BTreeSet::new(),
+        keeper: Keeper::default(),
     };
 
     let mut dice = Dice::new(seed);
@@ -81,6 +86,9 @@ fn our_results_are_those_of_the_reference() {
     run.each(&mut dice, typed, random::typed_case);
     run.sessions(&mut dice, writes);
     run.counts.report(cases);
+    if let Some(directory) = std::env::var_os("GITOPS_ORACLE_KEEP") {
+        run.keeper.write(Path::new(&directory)).expect("the vectors can be written");
+    }
 }
 
 /// The crate's own vectors, and the schemas beside them.
@@ -147,6 +155,7 @@ impl Run {
             return;
         }
         self.counts.add(&Seen { case, answer });
+        self.keeper.look_at(&Seen { case, answer });
         if let Outcome::Failed(why) = self.outcome(case, answer) {
             self.counts.different += 1;
             let sort = (
