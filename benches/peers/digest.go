@@ -5,29 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"hash"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// sum is the hash of all results, each as JSON with sorted keys.
-type sum struct{ hash.Hash }
-
-func newHash() sum {
-	return sum{sha256.New()}
-}
-
-func (s sum) add(result any) error {
+// digest is the hash of a result as JSON with sorted keys.
+func digest(result any) (string, error) {
 	text, err := encode(result)
-	if err != nil {
-		return err
-	}
-	_, err = s.Write(text)
-	return err
-}
-
-func (s sum) text() string {
-	return hex.EncodeToString(s.Sum(nil))
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // encode writes one line of JSON, `<` as it is.

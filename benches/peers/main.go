@@ -1,16 +1,18 @@
 // Command peers does what is measured with the Go modules of Kubernetes and Argo CD.
 //
-// It reads the workload once, and then commands from its standard input, one a line: `digest MEASURE` or
-// `time MEASURE`. It answers each with one line of JSON. Nothing is kept between pairs but the schemas.
+// It reads the workload once, and then commands from its standard input, one a line: `digest MEASURE`, `time MEASURE` or
+// `show MEASURE PAIR`. It answers each with one line of JSON. Nothing is kept between pairs but the schemas.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,11 +22,11 @@ import (
 const chunk = 250
 
 type answer struct {
-	Measure string `json:"measure"`
-	Pairs   int    `json:"pairs"`
-	Nanos   int64  `json:"nanos,omitempty"`
-	Digest  string `json:"digest,omitempty"`
-	Error   string `json:"error,omitempty"`
+	Nanos int64 `json:"nanos,omitempty"`
+	// Of each pair, in order.
+	Digests []string        `json:"digests,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   string          `json:"error,omitempty"`
 }
 
 func main() {
@@ -39,9 +41,8 @@ func main() {
 	commands := bufio.NewScanner(os.Stdin)
 	answers := json.NewEncoder(os.Stdout)
 	for commands.Scan() {
-		mode, name, _ := strings.Cut(commands.Text(), " ")
-		answer := answer{Measure: name, Pairs: len(pairs)}
-		if err := run(mode, name, pairs, schemas, &answer); err != nil {
+		var answer answer
+		if err := answer.run(strings.Fields(commands.Text()), pairs, schemas); err != nil {
 			answer.Error = err.Error()
 		}
 		exitOn(answers.Encode(answer))
@@ -49,28 +50,53 @@ func main() {
 	exitOn(commands.Err())
 }
 
-func run(mode, name string, pairs []pair, schemas *schemas, answer *answer) error {
-	measure, ok := measures[name]
-	if !ok {
-		return fmt.Errorf("no measure of that name")
+func (a *answer) run(command []string, pairs []pair, schemas *schemas) error {
+	if len(command) < 2 {
+		return errors.New("expected: digest|time|show MEASURE [PAIR]")
 	}
-	hash := newHash()
+	measure, ok := measures[command[1]]
+	if !ok {
+		return fmt.Errorf("no measure %q", command[1])
+	}
+	switch {
+	case command[0] == "digest":
+		return a.digest(measure, pairs, schemas)
+	case command[0] == "time":
+		return a.time(measure, pairs, schemas)
+	case command[0] == "show" && len(command) == 3:
+		at, err := strconv.Atoi(command[2])
+		if err != nil || at < 0 || at >= len(pairs) {
+			return errors.New("no such pair")
+		}
+		return a.show(measure, pairs[at], schemas)
+	}
+	return fmt.Errorf("no command %q", command[0])
+}
+
+func (a *answer) digest(measure measure, pairs []pair, schemas *schemas) error {
+	for i := range pairs {
+		inputs, err := prepare(pairs[i:i+1], schemas)
+		if err != nil {
+			return err
+		}
+		result, err := measure(&inputs[0])
+		if err != nil {
+			return fmt.Errorf("pair %d: %w", i, err)
+		}
+		digest, err := digest(result)
+		if err != nil {
+			return fmt.Errorf("pair %d: %w", i, err)
+		}
+		a.Digests = append(a.Digests, digest)
+	}
+	return nil
+}
+
+func (a *answer) time(measure measure, pairs []pair, schemas *schemas) error {
 	for start := 0; start < len(pairs); start += chunk {
 		inputs, err := prepare(pairs[start:min(start+chunk, len(pairs))], schemas)
 		if err != nil {
 			return err
-		}
-		if mode == "digest" {
-			for i := range inputs {
-				result, err := measure(&inputs[i])
-				if err != nil {
-					return fmt.Errorf("pair %d: %w", start+i, err)
-				}
-				if err := hash.add(result); err != nil {
-					return fmt.Errorf("pair %d: %w", start+i, err)
-				}
-			}
-			continue
 		}
 		runtime.GC()
 		began := time.Now()
@@ -79,12 +105,22 @@ func run(mode, name string, pairs []pair, schemas *schemas, answer *answer) erro
 				return fmt.Errorf("pair %d: %w", start+i, err)
 			}
 		}
-		answer.Nanos += time.Since(began).Nanoseconds()
-	}
-	if mode == "digest" {
-		answer.Digest = hash.text()
+		a.Nanos += time.Since(began).Nanoseconds()
 	}
 	return nil
+}
+
+func (a *answer) show(measure measure, shown pair, schemas *schemas) error {
+	inputs, err := prepare([]pair{shown}, schemas)
+	if err != nil {
+		return err
+	}
+	result, err := measure(&inputs[0])
+	if err != nil {
+		return err
+	}
+	a.Result, err = encode(result)
+	return err
 }
 
 func exitOn(err error) {

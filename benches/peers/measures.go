@@ -19,9 +19,10 @@ import (
 // manager is the field manager that applied the objects of the workload.
 const manager = "gitops/shop"
 
-// measures are the functions that are timed. What they return is hashed, outside the time, by another run of the same
-// function.
-var measures = map[string]func(*input) (any, error){
+// measure is a function that is timed. What it returns is hashed, outside the time, by another run of the same function.
+type measure func(*input) (any, error)
+
+var measures = map[string]measure{
 	"parse":           parse,
 	"three-way":       threeWay,
 	"three-way-apply": threeWayApply,
@@ -79,11 +80,11 @@ type comparison struct {
 }
 
 func mergeCompare(in *input) (any, error) {
-	live, err := in.typed.FromUnstructured(in.bareLive.Object, typed.AllowDuplicates)
+	live, err := in.typed(in.bareLive, typed.AllowDuplicates)
 	if err != nil {
 		return nil, err
 	}
-	desired, err := in.typed.FromUnstructured(in.desiredObject.Object)
+	desired, err := in.typed(in.desiredObject)
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +145,11 @@ func apply(in *input) (any, error) {
 		version, applied := fieldpath.APIVersion(entry.APIVersion), entry.Operation == metav1.ManagedFieldsOperationApply
 		managers[identifier(&entry)] = fieldpath.NewVersionedSet(&set, version, applied)
 	}
-	live, err := in.typed.FromUnstructured(in.bareLive.Object, typed.AllowDuplicates)
+	live, err := in.typed(in.bareLive, typed.AllowDuplicates)
 	if err != nil {
 		return nil, err
 	}
-	desired, err := in.typed.FromUnstructured(in.desiredObject.Object)
+	desired, err := in.typed(in.desiredObject)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/kube-openapi/pkg/util/proto"
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
@@ -34,12 +35,22 @@ type input struct {
 	kind     schema.GroupVersionKind
 	// structure is nil for kinds that Kubernetes does not know.
 	structure runtime.Object
-	typed     typed.ParseableType
 	schemas   *schemas
 }
 
 type schemas struct {
+	// What Argo CD has: the types of the OpenAPI v2 document, which knows no defaults.
 	parser *managedfields.GvkParser
+	// The types of structured-merge-diff as the API server has them, and those for kinds that nobody knows.
+	known, deduced managedfields.TypeConverter
+}
+
+// typed is an object with its types.
+func (in *input) typed(object *unstructured.Unstructured, options ...typed.ValidationOptions) (*typed.TypedValue, error) {
+	if in.structure == nil {
+		return in.schemas.deduced.ObjectToTyped(object, options...)
+	}
+	return in.schemas.known.ObjectToTyped(object, options...)
 }
 
 func readPairs(file string) ([]pair, error) {
@@ -75,7 +86,11 @@ func readSchemas(file string) (*schemas, error) {
 		return nil, err
 	}
 	parser, err := managedfields.NewGVKParser(models, false)
-	return &schemas{parser}, err
+	return &schemas{
+		parser:  parser,
+		known:   applyconfigurations.NewTypeConverter(scheme.Scheme),
+		deduced: managedfields.NewDeducedTypeConverter(),
+	}, err
 }
 
 func prepare(pairs []pair, schemas *schemas) ([]input, error) {
@@ -95,9 +110,7 @@ func prepare(pairs []pair, schemas *schemas) ([]input, error) {
 		in.bareLive.SetManagedFields(nil)
 		in.kind = in.desiredObject.GroupVersionKind()
 		in.schemas = schemas
-		in.typed = typed.DeducedParseableType
-		if known := schemas.parser.Type(in.kind); known != nil {
-			in.typed = *known
+		if scheme.Scheme.Recognizes(in.kind) {
 			structure, err := scheme.Scheme.New(in.kind)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", in.kind, err)

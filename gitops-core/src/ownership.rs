@@ -1,13 +1,10 @@
 //! Comparing a manifest with a live object by field ownership: for targets whose objects carry `managedFields`.
 
 use gitops_diff::schema::BuiltIn;
-use gitops_diff::{
-    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, ManagedFields, Operation, PathElement,
-    Redaction, Shown, stated,
-};
+use gitops_diff::{Applier, DiffOptions, FieldPath, ManagedFields, Operation, PathElement, Verdict, judge};
 use serde_json::Value;
 
-use crate::{Comparison, IgnoreRules, Live, Placed, ResourceId};
+use crate::{Comparison, IgnoreRules, Live, Placed};
 
 /// Who writes an application's objects, and what a target adds to each of them by itself.
 #[derive(Debug, Clone, Copy)]
@@ -22,50 +19,35 @@ pub(crate) struct FieldOwner<'a> {
 /// Compares a manifest with a live object, for [`crate::Target::compare`] of targets whose objects carry `managedFields`.
 ///
 /// What was remembered of our last apply decides first: if neither the manifest nor the fields we own have changed since,
-/// nothing has, whatever else happened to the object. Otherwise, with the object at hand: a field that is stated and is
-/// live otherwise is a difference, and so is a field that we own and no longer state. If all values are right but not all
-/// stated fields are ours, only an apply can tell ([`Comparison::Unsure`]).
+/// nothing has, whatever else happened to the object. Otherwise [`judge`] decides, with the object at hand.
 pub(crate) fn compare_owned(
     desired: &Placed,
     live: &Live,
     owner: FieldOwner<'_>,
     rules: &IgnoreRules,
 ) -> Comparison {
-    if let Some(memo) = &live.memo
-        && memo.desired == desired.digest
-        && memo.applied == memo.now
-        && rules.is_empty()
-    {
+    // Nothing moved since an apply of what is desired.
+    let memo = live.memo.as_ref().filter(|memo| memo.desired == desired.digest && memo.applied == memo.now);
+    if let (Some(memo), true) = (memo, rules.is_empty()) {
         return match memo.overruled.as_slice() {
             [] => Comparison::InSync,
             overruled => Comparison::Overruled(overruled.to_vec()),
         };
     }
     let Some(object) = &live.object else { return Comparison::Unsure };
-    let stripped = rules.strip(&live.id, &desired.manifest.object);
-    let wanted = stripped.as_ref().unwrap_or(&desired.manifest.object);
-    let managed = ManagedFields::of(object).unwrap_or_default();
-    let ours = managed
-        .by_manager(owner.manager, Operation::Apply)
-        .map(|entry| entry.fields.clone())
-        .unwrap_or_default();
-    let mut differences = stated(wanted, object, &DiffOptions::default().with_manager(owner.manager));
-    let stated_set = FieldSet::of(wanted, &BuiltIn);
-    differences.extend(given_up(&live.id, &ours, &stated_set, object, owner.marks, rules));
-    if !differences.is_empty() {
-        // Nothing moved since the apply that was answered with these values: it is the target that insists on them.
-        let is_overruled = live.memo.as_ref().is_some_and(|memo| {
-            memo.desired == desired.digest
-                && memo.applied == memo.now
-                && memo.overruled.len() == differences.len()
-        });
-        return if is_overruled {
-            Comparison::Overruled(differences)
-        } else {
-            Comparison::Differs(differences)
-        };
+    let options = DiffOptions::default().with_rules(rules.bound_to(&live.id.subject()));
+    let is_mark = |path: &FieldPath| is_mark(path, owner.marks);
+    let applier = Applier::new(owner.manager).with_marks(&is_mark);
+    match judge(&desired.manifest.object, object, applier, &BuiltIn, &options) {
+        Verdict::InSync => Comparison::InSync,
+        Verdict::Unsure => Comparison::Unsure,
+        // The apply was answered with these values: it is the target that insists on them.
+        Verdict::Differs(fields) if memo.is_some_and(|memo| memo.overruled.len() == fields.len()) => {
+            Comparison::Overruled(fields)
+        }
+        Verdict::Differs(fields) => Comparison::Differs(fields),
+        Verdict::Overruled(fields) => Comparison::Overruled(fields),
     }
-    if stated_set.is_subset(&ours) { Comparison::InSync } else { Comparison::Unsure }
 }
 
 /// Puts the live values of fields that a policy leaves to others ([`crate::Placed::left`]) into what is about to be
@@ -92,41 +74,6 @@ pub(crate) fn keep_left(config: &mut Value, live: &Value, manager: &str, left: &
     }
 }
 
-/// Fields that we own, are live, and are not stated any more.
-fn given_up(
-    id: &ResourceId,
-    owned: &FieldSet,
-    stated: &FieldSet,
-    object: &Value,
-    marks: &[&str],
-    rules: &IgnoreRules,
-) -> Vec<Difference> {
-    let mut gone: Vec<FieldPath> = owned
-        .difference(stated)
-        .iter()
-        .filter(|path| !is_mark(path, marks) && path.get(object).is_some() && !rules.covers(id, path))
-        .collect();
-    gone.sort();
-    // A list item that is given up is one difference, not one for each field of it.
-    let mut kept: Vec<FieldPath> = Vec::new();
-    for path in gone {
-        if !kept.iter().any(|above| path.starts_with(above)) {
-            kept.push(path);
-        }
-    }
-    let redacted = Redaction::default().redact(object);
-    let shown = |path: &FieldPath| match (path.get(object), path.get(&redacted)) {
-        (Some(value), Some(shown)) if value == shown => Shown::Value(value.clone()),
-        _ => Shown::Redacted,
-    };
-    kept.into_iter()
-        .map(|path| {
-            let live = shown(&path);
-            Difference::new(path, DifferenceKind::Removed, Shown::Absent, live)
-        })
-        .collect()
-}
-
 fn is_mark(path: &FieldPath, marks: &[&str]) -> bool {
     let Some(PathElement::Field(name)) = path.last() else { return false };
     marks.iter().any(|mark| name.starts_with(mark))
@@ -143,7 +90,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{IgnoreRule, Manifest, Memo, Place, RepoPath, Token};
+    use crate::{IgnoreRule, Manifest, Memo, Place, RepoPath, ResourceId, Token};
 
     const OURS: &str = "gitops/shop";
     const AT: &str = "2026-01-01T00:00:00Z";
@@ -238,8 +185,12 @@ mod tests {
         let none = IgnoreRules::default();
         let desired = placed(&json!({"a": "1"}));
         let object = applied(None, &json!({"a": "1"}));
-        let overruled =
-            stated(&desired.manifest.object, &config(&json!({"a": "2"})), &DiffOptions::default());
+        let overruled = gitops_diff::compare(
+            &desired.manifest.object,
+            &config(&json!({"a": "2"})),
+            &BuiltIn,
+            &DiffOptions::default(),
+        );
         let memo = Memo { desired: desired.digest, applied: print(&object), now: print(&object), overruled };
         let mut seen = live(object.clone());
         // The object itself is not looked at, nor needed.

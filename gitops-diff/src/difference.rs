@@ -5,9 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::FieldPath;
-use crate::redact::is_mask;
 use crate::text::{json_text, short_text};
+use crate::{FieldPath, Redacted};
 
 /// A field in which two trees differ.
 ///
@@ -27,18 +26,61 @@ pub struct Difference {
     /// Who wrote the live value, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer: Option<String>,
+    /// Why it differs, where that is known.
+    #[serde(default, skip_serializing_if = "Cause::is_unknown")]
+    pub cause: Cause,
+}
+
+/// Why a field differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// Nothing tells: the live object names no owner of the field, or two trees of no cluster are compared.
+    #[default]
+    Unknown,
+    /// It is stated, and not live.
+    Missing,
+    /// Another field manager wrote the live value.
+    Written,
+    /// The live value is owned by our own last apply: since then the desired one changed, or the server overruled it.
+    Applied,
+    /// It is no longer stated, and still owned by our last apply.
+    GivenUp,
+    /// The value is right, but the field is not ours any more.
+    Taken,
+    /// What is desired was applied as it is, and the server stores it otherwise: admission, or a conversion.
+    Overruled,
+}
+
+impl Cause {
+    fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
 }
 
 impl Difference {
     /// A difference that was found by other means than this crate's.
     pub fn new(path: FieldPath, kind: DifferenceKind, desired: Shown, live: Shown) -> Self {
-        Self { path, kind, desired, live, writer: None }
+        Self { path, kind, desired, live, writer: None, cause: Cause::Unknown }
+    }
+
+    /// The loss of the entry in managedFields.
+    pub(crate) fn of_entries(path: FieldPath) -> Self {
+        Self::new(path, DifferenceKind::Changed, Shown::Redacted, Shown::Absent)
     }
 
     /// Names who wrote the live value.
     #[must_use]
     pub fn with_writer(mut self, writer: impl Into<String>) -> Self {
         self.writer = Some(writer.into());
+        self
+    }
+
+    /// Says why it differs.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 }
@@ -76,18 +118,21 @@ pub enum Shown {
     /// There is none.
     Absent,
     /// The value; what must not be shown inside it is masked.
-    Value(Value),
+    Value(Redacted),
     /// There is one that must not be shown.
     Redacted,
 }
 
 impl Shown {
-    /// Of a value of a redacted tree.
-    pub(crate) fn of(value: Option<&Value>) -> Self {
-        match value {
-            None => Self::Absent,
-            Some(value) if is_mask(value) => Self::Redacted,
-            Some(value) => Self::Value(value.clone()),
+    pub(crate) fn position(at: usize) -> Self {
+        Self::Value(Redacted::position(at))
+    }
+
+    /// The value, as far as it may be shown.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value.as_value()),
+            Self::Absent | Self::Redacted => None,
         }
     }
 }
@@ -100,7 +145,7 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("absent"),
-            Self::Value(value) => f.write_str(&short_text(value, LONGEST)),
+            Self::Value(value) => f.write_str(&short_text(value.as_value(), LONGEST)),
             Self::Redacted => f.write_str("<redacted>"),
         }
     }
@@ -110,8 +155,10 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.kind == DifferenceKind::Moved { "position " } else { "" };
         write!(f, "{}  Git {place}{}, live {place}{}", self.path, self.desired, self.live)?;
-        if self.desired == Shown::Redacted && self.live == Shown::Redacted {
-            f.write_str(" (another value)")?;
+        match (&self.desired, &self.live, self.cause) {
+            (Shown::Redacted, Shown::Redacted, Cause::Taken) => f.write_str(" (the same value)")?,
+            (Shown::Redacted, Shown::Redacted, _) => f.write_str(" (another value)")?,
+            _ => {}
         }
         if let Some(writer) = &self.writer {
             write!(f, ", by {}", json_text(&Value::from(writer.as_str())))?;
@@ -125,11 +172,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Redaction;
 
     #[test]
     fn one_line_each() {
         let path: FieldPath = ".spec.replicas".parse().unwrap();
-        let value = |v| Shown::Value(v);
+        let value = |v: Value| Shown::Value(Redaction::reveal_everything().redact(&v));
         let changed =
             Difference::new(path.clone(), DifferenceKind::Changed, value(json!(3)), value(json!(2)))
                 .with_writer("kubectl-scale");
@@ -149,7 +197,7 @@ mod tests {
         let difference = Difference::new(
             ".a".parse().unwrap(),
             DifferenceKind::Changed,
-            Shown::Value(json!(1)),
+            Shown::Value(Redaction::reveal_everything().redact(&json!(1))),
             Shown::Redacted,
         );
         let text = json!({"path": ".a", "kind": "changed", "desired": {"value": 1}, "live": "redacted"});

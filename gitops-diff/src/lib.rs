@@ -3,18 +3,19 @@
 //! The trees are [`serde_json::Value`]s. Nothing here panics, on any input; recursion goes as deep as the tree does, so
 //! trees from outside should be read with a depth limit (`serde_json` has one, 128).
 //!
-//! - [`diff`] finds every field in which two trees differ, [`stated`] finds drift: what one tree states and the other has
+//! - [`diff`] finds every field in which two trees differ, [`compare`] finds drift: what one tree states and the other has
 //!   otherwise. Both give [`Difference`]s, which print as one line and hold no value of a Secret.
+//! - [`judge`] decides about an object: in sync, differing, overruled, or unsure. [`IgnoreRules`] leave fields to others.
 //! - [`FieldPath`] says where a field is; [`FieldSet`] is a set of them, as in [`ManagedFields`]. A set
 //!   [projects](FieldSet::project) an object onto its fields, and its [fingerprint](FieldSet::fingerprint) tells whether
-//!   any of them changed.
+//!   any of them changed. A [`Glance`] finds that out from the bytes of a watch event, without parsing them.
 //! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership; [`extract`] says what
 //!   a manager applied. They are made of the operations of [`typed`].
 //! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
-//! - [`Redaction`] masks what must not be shown. Everything that prints goes through it unless told otherwise.
+//! - [`Redaction`] masks what must not be shown. Everything that prints is made of [`Redacted`] trees, which it makes.
 //!
 //! ```
-//! use gitops_diff::{DiffOptions, ManagedFields, Operation, WriteOptions, apply, schema::BuiltIn, stated, update};
+//! use gitops_diff::{DiffOptions, ManagedFields, Operation, WriteOptions, apply, compare, schema::BuiltIn, update};
 //! use serde_json::json;
 //!
 //! // Apply what Git says, and remember what our fields looked like.
@@ -41,7 +42,7 @@
 //! scaled["spec"]["replicas"] = json!(2);
 //! let scaled = update(Some(&labelled), &scaled, &BuiltIn, &WriteOptions::new("kubectl-scale"))?.object;
 //! assert_ne!(ours(&scaled), applied);
-//! let drift = stated(&git, &scaled, &DiffOptions::default());
+//! let drift = compare(&git, &scaled, &BuiltIn, &DiffOptions::default());
 //! assert_eq!(drift[0].to_string(), r#".spec.replicas  Git 3, live 2, by "kubectl-scale""#);
 //!
 //! // Applying again puts it back, and leaves the label.
@@ -53,32 +54,33 @@
 //!
 //! # Features
 //!
+//! - `jq`: ignore rules as [jq expressions](JqPath); without it they cannot be read.
 //! - `json-patch` (default): the `patch` module.
 //! - `text` (default): `unified` and `yaml`.
 //!
 //! # Order of lists
 //!
 //! The order of keyed lists and of sets counts for [`diff`], which reports items that [moved](DifferenceKind::Moved), and
-//! neither for [`stated`] nor for a fingerprint: an API server merges such lists without regard to it. The order of atomic
+//! neither for [`compare`] nor for a fingerprint: an API server merges such lists without regard to it. The order of atomic
 //! lists always counts. So a re-ordering of init containers by hand, which changes what a Pod does, is not seen as drift.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg_attr(not(feature = "json-patch"), allow(dead_code, reason = "shared with the patch module"))]
 mod align;
 mod base64;
 mod canonical;
-mod diff;
+mod compare;
 mod difference;
-mod equality;
 mod field_set;
 mod go_json;
+mod ignore;
 mod item_key;
-mod known_lists;
-mod list_keys;
 mod managed_fields;
 pub mod merge_patch;
+mod nodes;
 #[cfg(feature = "json-patch")]
 pub mod patch;
 mod path;
@@ -87,28 +89,33 @@ mod projection;
 mod quantity;
 mod redact;
 pub mod schema;
+mod secret;
 pub mod strategic;
 #[cfg(test)]
 mod testing;
 mod text;
 pub mod three_way;
+mod type_ref;
 pub mod typed;
 #[cfg(feature = "text")]
 mod unified;
+mod verdict;
 mod write;
 
-pub use crate::diff::{DiffOptions, diff, stated};
-pub use crate::difference::{Difference, DifferenceKind, Shown};
+pub use crate::compare::{DiffOptions, SERVER_METADATA, compare, diff};
+pub use crate::difference::{Cause, Difference, DifferenceKind, Shown};
 pub use crate::field_set::{FieldSet, FieldSetError};
+pub use crate::ignore::{Budget, IgnoreRule, IgnoreRules, JqError, JqPath, JqRunError, JsonPointer, Subject};
 pub use crate::item_key::ItemKey;
-pub use crate::known_lists::KnownLists;
-pub use crate::list_keys::{DeducedLists, ListKey, ListKeys, ListKind, TypeRef};
 pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
 pub use crate::path::{FieldPath, PathElement};
 pub use crate::path_text::PathError;
 pub use crate::projection::{Fingerprint, FingerprintError, Glance, GlanceError};
 pub use crate::quantity::{Quantity, QuantityError};
-pub use crate::redact::{Redaction, stored_secret};
+pub use crate::redact::{Redacted, Redaction};
+pub use crate::secret::stored_secret;
+pub use crate::type_ref::TypeRef;
 #[cfg(feature = "text")]
 pub use crate::unified::{UnifiedOptions, unified, yaml};
+pub use crate::verdict::{Applier, LastApply, Verdict, is_dropped, judge};
 pub use crate::write::{Applied, ApplyError, Conflict, WriteOptions, apply, extract, update};

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::PathElement;
 use crate::align::align;
 use crate::canonical::{self, Canonical};
-use crate::list_keys::{self, ListKind};
+use crate::compare::{Items, Naming};
 
 /// A JSON Patch.
 ///
@@ -376,11 +376,9 @@ fn end_of(now: &[Option<usize>], start: usize, item: usize) -> usize {
 /// Names for the items of two lists, so that what is the same on both sides has the same name: a key, or else the value,
 /// or else its place among those that have no counterpart.
 fn names(from: &[Value], to: &[Value]) -> (Vec<PathElement>, Vec<PathElement>) {
-    if let Some(keys) = list_keys::deduce_key(from, to)
-        && let Some(both) =
-            list_keys::elements(ListKind::Map(keys), from).zip(list_keys::elements(ListKind::Map(keys), to))
-    {
-        return both;
+    if let Some(naming) = Naming::deduced(&Items::All(from), &Items::All(to)) {
+        let names = |items: &[Value]| items.iter().map(|item| naming.step(item).to_element()).collect();
+        return (names(from), names(to));
     }
     // What both begin and end with keeps its place: lists often hold one value many times.
     let begin = from.iter().zip(to).take_while(|(f, t)| canonical::same(f, t)).count();

@@ -37,10 +37,16 @@ pub struct Quantity {
 pub struct QuantityError(String);
 
 impl Quantity {
+    /// Whether it is nothing.
+    pub fn is_zero(&self) -> bool {
+        self.digits.is_empty()
+    }
+
     /// Reads a quantity from a tree, where it may be written as a number.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::String(text) => text.parse().ok(),
+            // The API server takes spaces around it away.
+            Value::String(text) => text.trim().parse().ok(),
             Value::Number(number) => number.to_string().parse().ok(),
             _ => None,
         }
@@ -76,6 +82,48 @@ impl Quantity {
             digits: digits.into(),
             exponent: if zero { 0 } else { exponent },
         })
+    }
+
+    /// The amount as the API server stores it: below `1n` it rounds up, and with a binary suffix it stops at 2^63 - 1
+    /// (`resource/quantity.go, ParseQuantity`).
+    #[must_use]
+    pub fn stored(&self) -> Self {
+        let rounded = self.rounded_up(-9);
+        let binary = self.text.ends_with('i');
+        match "9223372036854775807".parse::<Self>() {
+            Ok(most) if binary && rounded.cmp_absolute(&most) == Ordering::Greater => {
+                Self { negative: self.negative, ..most }
+            }
+            _ => rounded,
+        }
+    }
+
+    /// The amount as it is stored in a list of resources (`limits`, `requests`, `capacity` …): rounded up to thousandths
+    /// (`core/v1/defaults.go, SetDefaults_ResourceList`).
+    #[must_use]
+    pub fn stored_as_resource(&self) -> Self {
+        self.stored().rounded_up(-3)
+    }
+
+    /// Rounds away from zero to a multiple of this power of ten.
+    fn rounded_up(&self, place: i64) -> Self {
+        let mut rounded = self.clone();
+        if self.digits.is_empty() || self.exponent >= place {
+            return rounded;
+        }
+        // The digits end in none that is zero, so what is cut off is never nothing.
+        let cut = usize::try_from(place.saturating_sub(self.exponent)).unwrap_or(usize::MAX);
+        let mut digits = self.digits.to_vec();
+        digits.truncate(digits.len().saturating_sub(cut));
+        let nines = digits.iter().rev().take_while(|digit| **digit == 9).count();
+        digits.truncate(digits.len() - nines);
+        match digits.last_mut() {
+            Some(last) => *last += 1,
+            None => digits.push(1),
+        }
+        rounded.digits = digits.into();
+        rounded.exponent = place.saturating_add(i64::try_from(nines).unwrap_or(i64::MAX));
+        rounded
     }
 
     /// Where the first digit stands: 1 for 1 to 9, 2 for 10 to 99, 0 for 0.1 to 0.99.
@@ -222,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn amounts_as_they_are_stored() {
+        for (written, stored, resource) in [
+            ("0.1n", "1n", "1m"),
+            ("1.5u", "1.5u", "1m"),
+            ("1.0001", "1000100u", "1.001"),
+            ("0.9999", "999900u", "1"),
+            ("-0.0001", "-100u", "-1m"),
+            ("999.9991", "999999100u", "1000"),
+            ("9Ei", "9223372036854775807", "9223372036854775807"),
+            ("9E", "9000000000000000000", "9E"),
+            ("100E", "100E", "100E"),
+            ("0", "0", "0"),
+            ("1e-400", "1n", "1m"),
+        ] {
+            assert_eq!(q(written).stored(), q(stored), "{written}");
+            assert_eq!(q(written).stored_as_resource(), q(resource), "{written}");
+        }
+    }
+
+    #[test]
     fn order() {
         let sorted =
             ["-1k", "-1", "0", "1n", "0.5", "999m", "1", "9", "10", "1k", "1Ki", "1Ei", "1e40", "1.1e40"];
@@ -267,8 +335,11 @@ mod tests {
 
         #[test]
         fn never_panics(text in "[-+.0-9eEKMGi]{0,12}", any in any::<String>()) {
-            let _ = text.parse::<Quantity>();
-            let _ = any.parse::<Quantity>();
+            for text in [text, any] {
+                if let Ok(quantity) = text.parse::<Quantity>() {
+                    prop_assert!(quantity.stored_as_resource().cmp_absolute(&quantity) != Ordering::Less || text.ends_with('i'));
+                }
+            }
         }
     }
 }

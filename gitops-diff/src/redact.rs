@@ -1,33 +1,80 @@
 //! Masking of what must not be shown.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{FieldPath, PathElement, base64};
+use crate::difference::Shown;
+use crate::nodes::Nodes;
+use crate::text::json_text;
+use crate::{FieldPath, base64};
 
 /// The annotation in which kubectl keeps a copy of the whole object, values of Secrets included.
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 const MASK: &str = "<redacted>";
 
-/// What to mask before anything is shown: by default the values of Secrets, and the copies of them in kubectl's
+/// What to mask before anything is shown: by default the values of Secrets, and the copies of objects in kubectl's
 /// last-applied annotation.
 ///
-/// A masked value is the text `<redacted>`. Where two objects are masked [together](Self::redact_pair), another value of
-/// the same field is `<redacted 2>`, so that a change is still seen; neither the value nor its length is.
+/// A masked value is the text `<redacted>`. Where two objects are masked [together](Self::redact_pair), or
+/// [compared](crate::compare), the masks are stable: equal values have the same mask, plain or in base64, and different
+/// ones different masks (`<redacted 2>`), so that a change is still seen, and nothing of the value or its length is.
 ///
 /// ```
 /// use gitops_diff::Redaction;
 /// use serde_json::json;
 ///
 /// let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"password": "aHVudGVyMg=="}});
-/// assert_eq!(Redaction::default().redact(&secret)["data"]["password"], "<redacted>");
+/// assert_eq!(Redaction::default().redact(&secret).as_value()["data"]["password"], "<redacted>");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redaction {
     secrets: bool,
     paths: Vec<FieldPath>,
+}
+
+/// A tree in which what must not be shown is masked.
+///
+/// Everything of this crate that prints takes or makes these, and only a [`Redaction`] makes them: to print a tree as it
+/// is, one has to say [`Redaction::reveal_everything`]. Reading one back gives what was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Redacted(Value);
+
+impl Redacted {
+    /// The tree.
+    pub const fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The tree.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+
+    /// A position in a list, which tells nothing of a value.
+    pub(crate) fn position(at: usize) -> Self {
+        Self(at.into())
+    }
+
+    /// The tree without these fields.
+    #[cfg(feature = "text")]
+    pub(crate) fn without(mut self, fields: &[FieldPath]) -> Self {
+        for field in fields {
+            field.remove(&mut self.0);
+        }
+        self
+    }
+}
+
+/// Compact JSON on one line, in which nothing can steer a terminal.
+impl fmt::Display for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&json_text(&self.0))
+    }
 }
 
 impl Default for Redaction {
@@ -56,101 +103,188 @@ impl Redaction {
     /// Works on malformed Secrets too: `data` that is no map, and values that are no text, are masked. Secrets are found
     /// wherever they are in the tree, such as in a `List`.
     #[must_use]
-    pub fn redact(&self, object: &Value) -> Value {
-        let mut masked = object.clone();
-        self.mask(&mut masked, is_secret(object), &mut Masks::default());
-        masked
+    pub fn redact(&self, object: &Value) -> Redacted {
+        Redacted(copy(object, &self.marked(object), &mut |_, _| MASK.to_owned()))
     }
 
-    /// Two versions of an object with masks: equal values have equal masks, different values of a field different ones.
+    /// Two versions of an object with masks that tell whether a value is another one.
     #[must_use]
-    pub fn redact_pair(&self, from: &Value, to: &Value) -> (Value, Value) {
-        let (mut from, mut to) = (from.clone(), to.clone());
-        let mut masks = Masks { numbered: true, ..Masks::default() };
-        // A version that has lost its kind, or changed it, is still one of a Secret.
-        let secret = is_secret(&from) || is_secret(&to);
-        self.mask(&mut from, secret, &mut masks);
-        self.mask(&mut to, secret, &mut masks);
-        (from, to)
+    pub fn redact_pair(&self, from: &Value, to: &Value) -> (Redacted, Redacted) {
+        let mut masker = Masker::new(self, &[from, to]);
+        (masker.redact(from), masker.redact(to))
     }
 
     /// A text from outside, such as an error of the API server that echoes an invalid Secret, without the values that
     /// [`redact`](Self::redact) masks in the object it is about: neither as written, nor in base64, nor decoded.
     #[must_use]
     pub fn scrub(&self, text: &str, object: &Value) -> String {
-        let mut masks = Masks::default();
-        self.mask(&mut object.clone(), is_secret(object), &mut masks);
         let mut words = BTreeSet::new();
-        for value in
-            masks.seen.keys().map(|(_, json)| json).filter_map(|json| serde_json::from_str(json).ok())
-        {
-            collect_words(&value, &mut words);
+        let marked = self.marked(object);
+        for value in marked.plain.iter().chain(marked.encoded.iter()) {
+            collect_words(value, &mut words);
         }
         let mut words: Vec<_> = words.into_iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         words.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), MASK))
     }
 
-    fn mask(&self, object: &mut Value, secret: bool, masks: &mut Masks) {
+    fn marked<'v>(&self, object: &'v Value) -> Marked<'v> {
+        let mut marked = Marked::default();
+        self.mark(object, is_secret(object), &mut marked);
+        marked
+    }
+
+    /// Finds the values to mask. `secret` says that the object is known to be a Secret, whatever it says itself.
+    fn mark<'v>(&self, object: &'v Value, secret: bool, marked: &mut Marked<'v>) {
         if self.secrets {
-            mask_secrets(object, secret, masks);
+            mark_secrets(object, secret, marked);
         }
-        if self.paths.is_empty() {
-            return;
-        }
-        self.mask_paths(object, masks);
+        self.mark_paths(object, marked);
         // The objects of a `List`; other kinds have no such field at their root.
-        if let Some(Value::Array(items)) = object.get_mut("items") {
+        if let Some(Value::Array(items)) = object.get("items") {
             for item in items {
-                self.mask_paths(item, masks);
+                self.mark_paths(item, marked);
             }
         }
     }
 
-    fn mask_paths(&self, object: &mut Value, masks: &mut Masks) {
+    fn mark_paths<'v>(&self, object: &'v Value, marked: &mut Marked<'v>) {
         let mut found = false;
-        for path in &self.paths {
-            if let Some(value) = path.get_mut(object) {
-                masks.mask(&path.to_string(), value);
-                found = true;
+        for value in self.paths.iter().filter_map(|path| path.get(object)) {
+            marked.plain.insert(value);
+            found = true;
+        }
+        if let (true, Some(copy)) = (found, last_applied(object)) {
+            marked.plain.insert(copy);
+        }
+    }
+}
+
+/// The values of a tree that are masked.
+#[derive(Debug, Default)]
+struct Marked<'v> {
+    /// As they are.
+    plain: Nodes<'v>,
+    /// In base64: the `data` of Secrets.
+    encoded: Nodes<'v>,
+}
+
+impl Marked<'_> {
+    fn contains(&self, node: &Value) -> bool {
+        self.plain.contains(node) || self.encoded.contains(node)
+    }
+}
+
+/// Masks the values of trees that are read together: versions of one object.
+#[derive(Debug)]
+pub(crate) struct Masker<'v> {
+    marked: Marked<'v>,
+    /// The masks that were given out, by value.
+    given: HashMap<Vec<u8>, usize>,
+}
+
+impl<'v> Masker<'v> {
+    pub(crate) fn new(redaction: &Redaction, versions: &[&'v Value]) -> Self {
+        // A version that has lost its kind, or changed it, is still one of a Secret.
+        let secret = versions.iter().any(|version| is_secret(version));
+        let mut marked = Marked::default();
+        for version in versions {
+            redaction.mark(version, secret, &mut marked);
+        }
+        Self { marked, given: HashMap::new() }
+    }
+
+    /// Whether a node of one of the trees is masked as a whole.
+    pub(crate) fn masks(&self, node: &Value) -> bool {
+        self.marked.contains(node)
+    }
+
+    /// Whether there is nothing to mask.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.marked.plain.is_empty() && self.marked.encoded.is_empty()
+    }
+
+    /// A node of one of the trees, with masks at and below it.
+    pub(crate) fn redact(&mut self, node: &Value) -> Redacted {
+        let given = &mut self.given;
+        Redacted(copy(node, &self.marked, &mut |value, encoded| {
+            let next = given.len() + 1;
+            match *given.entry(identity(value, encoded)).or_insert(next) {
+                1 => MASK.to_owned(),
+                number => format!("<redacted {number}>"),
             }
+        }))
+    }
+}
+
+impl Masker<'_> {
+    /// What may be shown of the value at a path.
+    pub(crate) fn shown_at(&mut self, version: &Value, path: &FieldPath) -> Shown {
+        let mut at = Some(version);
+        for element in path.elements() {
+            let Some(node) = at else { return Shown::Absent };
+            if self.masks(node) {
+                return Shown::Redacted;
+            }
+            at = element.of(node);
         }
-        if found {
-            mask_last_applied(object, masks);
+        self.shown(at)
+    }
+
+    /// What may be shown of a node that is in nothing masked.
+    pub(crate) fn shown(&mut self, node: Option<&Value>) -> Shown {
+        match node {
+            None => Shown::Absent,
+            Some(node) if !node.is_null() && self.masks(node) => Shown::Redacted,
+            Some(node) => Shown::Value(self.redact(node)),
         }
     }
 }
 
-/// The masks that were given out, by field and value.
-#[derive(Default)]
-struct Masks {
-    numbered: bool,
-    seen: HashMap<(String, String), usize>,
-    of_field: HashMap<String, usize>,
-}
-
-impl Masks {
-    fn mask(&mut self, field: &str, value: &mut Value) {
-        if value.is_null() {
-            return;
-        }
-        let count = self.of_field.entry(field.to_owned()).or_default();
-        let number = *self.seen.entry((field.to_owned(), value.to_string())).or_insert_with(|| {
-            *count += 1;
-            *count
-        });
-        *value = Value::String(match number {
-            2.. if self.numbered => format!("<redacted {number}>"),
-            _ => MASK.to_owned(),
-        });
+/// What makes two masked values one: their bytes, where they are texts.
+fn identity(value: &Value, encoded: bool) -> Vec<u8> {
+    match value {
+        Value::String(text) if encoded => base64::decode(text).unwrap_or_else(|| text.clone().into_bytes()),
+        Value::String(text) => text.clone().into_bytes(),
+        other => format!("\0{}", canonical_text(other)).into_bytes(),
     }
 }
 
-/// Whether a value is a mask.
-pub(crate) fn is_mask(value: &Value) -> bool {
-    value.as_str().and_then(|text| text.strip_prefix("<redacted")?.strip_suffix('>')).is_some_and(|number| {
-        number.is_empty() || number.strip_prefix(' ').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-    })
+/// JSON that does not depend on the order of maps.
+fn canonical_text(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let entries = crate::canonical::sorted(map);
+            let texts: Vec<_> = entries
+                .into_iter()
+                .map(|(key, child)| format!("{}:{}", Value::from(key.as_str()), canonical_text(child)))
+                .collect();
+            format!("{{{}}}", texts.join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical_text).collect::<Vec<_>>().join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn copy(value: &Value, marked: &Marked<'_>, mask: &mut impl FnMut(&Value, bool) -> String) -> Value {
+    // A null is no value: it says that there is none.
+    if !value.is_null() && marked.contains(value) {
+        return Value::String(mask(value, marked.encoded.contains(value)));
+    }
+    match value {
+        Value::Object(map) => {
+            let mut masked = Map::new();
+            // In one order, so that the numbers of masks do not depend on how a map is kept.
+            for (key, child) in crate::canonical::sorted(map) {
+                masked.insert(key.clone(), copy(child, marked, mask));
+            }
+            Value::Object(masked)
+        }
+        Value::Array(items) => items.iter().map(|item| copy(item, marked, mask)).collect(),
+        scalar => scalar.clone(),
+    }
 }
 
 /// Whatever the group: what calls itself a Secret is treated as one.
@@ -158,49 +292,39 @@ fn is_secret(value: &Value) -> bool {
     value.get("kind").is_some_and(|kind| kind == "Secret")
 }
 
-fn mask_secrets(value: &mut Value, secret: bool, masks: &mut Masks) {
+fn mark_secrets<'v>(value: &'v Value, secret: bool, marked: &mut Marked<'v>) {
     match value {
-        Value::Object(map) if secret => {
-            for field in ["data", "stringData"] {
-                match map.get_mut(field) {
-                    Some(Value::Object(entries)) => {
-                        for (name, entry) in entries.iter_mut() {
-                            // `data` and `stringData` are told apart: their encodings differ.
-                            masks.mask(&format!("{field}.{name}"), entry);
-                        }
-                    }
-                    Some(other) => masks.mask(field, other),
-                    None => {}
-                }
-            }
-            mask_last_applied(value, masks);
-        }
         Value::Object(map) => {
-            for (_, child) in map.iter_mut() {
-                let secret = is_secret(child);
-                mask_secrets(child, secret, masks);
+            for (name, child) in map {
+                match (secret, name.as_str(), child) {
+                    (true, "data", Value::Object(entries)) => {
+                        entries.values().for_each(|entry| marked.encoded.insert(entry));
+                    }
+                    (true, "stringData", Value::Object(entries)) => {
+                        entries.values().for_each(|entry| marked.plain.insert(entry));
+                    }
+                    (true, "data" | "stringData", _) | (_, LAST_APPLIED, _) => marked.plain.insert(child),
+                    (true, "metadata", Value::Object(metadata)) => {
+                        // Annotations that are no map may hold anything.
+                        if let Some(odd) = metadata.get("annotations").filter(|value| !value.is_object()) {
+                            marked.plain.insert(odd);
+                        }
+                        mark_secrets(child, false, marked);
+                    }
+                    _ => mark_secrets(child, is_secret(child), marked),
+                }
             }
         }
         Value::Array(items) => {
-            for item in items {
-                let secret = is_secret(item);
-                mask_secrets(item, secret, masks);
-            }
+            items.iter().for_each(|item| mark_secrets(item, is_secret(item), marked));
         }
         _ => {}
     }
 }
 
-fn mask_last_applied(object: &mut Value, masks: &mut Masks) {
-    match object.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations")) {
-        Some(Value::Object(annotations)) => {
-            if let Some(copy) = annotations.get_mut(LAST_APPLIED) {
-                masks.mask(LAST_APPLIED, copy);
-            }
-        }
-        Some(other) => masks.mask("annotations", other),
-        None => {}
-    }
+fn last_applied(object: &Value) -> Option<&Value> {
+    let annotations = object.get("metadata")?.get("annotations")?;
+    if annotations.is_object() { annotations.get(LAST_APPLIED) } else { Some(annotations) }
 }
 
 /// The spellings of a masked value that a text may hold.
@@ -225,53 +349,6 @@ fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
     }
 }
 
-/// A `v1` Secret as the API server stores it: `stringData` moved into `data`, line breaks taken out of the base64.
-/// `None` for every other object, and where there is nothing to do.
-///
-/// Apply this form: whoever applies `stringData` owns that name, while it is `data` that changes.
-pub fn stored_secret(object: &Value) -> Option<Value> {
-    if object.get("kind")? != "Secret" || object.get("apiVersion")? != "v1" {
-        return None;
-    }
-    let broken = |data: &Value| {
-        data.as_object()
-            .is_some_and(|d| d.values().any(|v| v.as_str().is_some_and(|s| s.contains(['\r', '\n']))))
-    };
-    let plain = object.get("stringData").and_then(Value::as_object);
-    if plain.is_none() && !object.get("data").is_some_and(broken) {
-        return None;
-    }
-    let mut stored = object.clone();
-    if let Some(plain) = plain {
-        FieldPath::of_fields(["stringData"]).remove(&mut stored);
-        for (name, value) in plain.iter().filter(|(_, value)| !value.is_null()) {
-            let value = value.as_str().map_or_else(|| value.clone(), |v| base64::encode(v.as_bytes()).into());
-            FieldPath::of_fields(["data"]).child(PathElement::field(name.as_str())).set(&mut stored, value);
-        }
-    }
-    if let Some(Value::Object(data)) = stored.get_mut("data") {
-        for (_, value) in data.iter_mut() {
-            if let Value::String(text) = value {
-                text.retain(|c| !matches!(c, '\r' | '\n'));
-            }
-        }
-    }
-    Some(stored)
-}
-
-/// A live Secret with empty values for the nulls in its `data`: the API server takes and keeps both as no bytes.
-pub(crate) fn without_null_data(object: &Value) -> Option<Value> {
-    if object.get("kind")? != "Secret" || !object.get("data")?.as_object()?.values().any(Value::is_null) {
-        return None;
-    }
-    let mut filled = object.clone();
-    for (_, value) in filled.get_mut("data")?.as_object_mut()?.iter_mut().filter(|(_, value)| value.is_null())
-    {
-        *value = Value::String(String::new());
-    }
-    Some(filled)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -289,7 +366,7 @@ mod tests {
             "stringData": {"q": "hunter2"},
         });
         assert_eq!(
-            Redaction::default().redact(&secret),
+            Redaction::default().redact(&secret).into_value(),
             json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
                 "metadata": {"name": "s", "annotations": {"team": "a", LAST_APPLIED: "<redacted>"}},
@@ -297,7 +374,7 @@ mod tests {
                 "stringData": {"q": "<redacted>"},
             })
         );
-        assert_eq!(Redaction::reveal_everything().redact(&secret), secret);
+        assert_eq!(Redaction::reveal_everything().redact(&secret).as_value(), &secret);
         let list = json!({"kind": "List", "items": [secret]});
         assert!(!Redaction::default().redact(&list).to_string().contains("hunter2"));
     }
@@ -317,10 +394,14 @@ mod tests {
     #[test]
     fn pairs_show_what_changed() {
         let secret = |a: &str, b: &str| json!({"kind": "Secret", "data": {"a": a, "b": b}});
-        let (from, to) = Redaction::default().redact_pair(&secret("1", "2"), &secret("1", "3"));
-        assert_eq!(from["data"], json!({"a": "<redacted>", "b": "<redacted>"}));
-        assert_eq!(to["data"], json!({"a": "<redacted>", "b": "<redacted 2>"}));
-        assert!(is_mask(&to["data"]["a"]) && is_mask(&to["data"]["b"]) && !is_mask(&json!("<redacted x>")));
+        let (from, to) = Redaction::default().redact_pair(&secret("MQ==", "Mg=="), &secret("MQ==", "Mw=="));
+        let (from, to) = (from.as_value(), to.as_value());
+        assert_eq!(from["data"], json!({"a": "<redacted>", "b": "<redacted 2>"}));
+        assert_eq!(to["data"], json!({"a": "<redacted>", "b": "<redacted 3>"}));
+        // One value is one mask, however it is written.
+        let plain = json!({"kind": "Secret", "stringData": {"a": "2"}});
+        let (from, to) = Redaction::default().redact_pair(&secret("MQ==", "Mg=="), &plain);
+        assert_eq!(from.as_value()["data"]["b"], to.as_value()["stringData"]["a"]);
     }
 
     #[test]
@@ -329,7 +410,7 @@ mod tests {
         let (from, to) =
             Redaction::default().redact_pair(&bare, &json!({"kind": "Secret", "data": {"p": "hunter2"}}));
         assert!(!format!("{from}{to}").contains("hunter2"));
-        assert_eq!(from["data"], to["data"]);
+        assert_eq!(from.as_value()["data"].as_object().map(serde_json::Map::len), Some(1));
     }
 
     #[test]
@@ -341,9 +422,9 @@ mod tests {
         });
         let masked = redaction.redact(&object);
         assert!(!masked.to_string().contains("hunter2"), "{masked}");
-        assert_eq!(masked["spec"]["env"][0]["value"], "x");
-        let other = json!({"metadata": {"annotations": {LAST_APPLIED: "fine"}}});
-        assert_eq!(redaction.redact(&other), other);
+        assert_eq!(masked.as_value()["spec"]["env"][0]["value"], "x");
+        let other = json!({"metadata": {"annotations": {"team": "fine"}}});
+        assert_eq!(redaction.redact(&other).as_value(), &other);
     }
 
     #[test]
@@ -354,14 +435,6 @@ mod tests {
             Redaction::default().scrub(text, &secret),
             "cannot decode \"<redacted>\" (<redacted>), got <redacted> and <redacted>, \"<redacted>\""
         );
-    }
-
-    #[test]
-    fn secrets_as_they_are_stored() {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "Z\ng==", "b": "x"}, "stringData": {"b": "f"}});
-        let stored = stored_secret(&secret).unwrap();
-        assert_eq!(stored, json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "Zg==", "b": "Zg=="}}));
-        assert_eq!(stored_secret(&stored), None);
     }
 
     proptest! {
@@ -376,8 +449,8 @@ mod tests {
             let (from, to) = Redaction::default().redact_pair(&secret(&data), &secret(&other));
             prop_assert!(!from.to_string().contains("hunter2"));
             prop_assert!(!to.to_string().contains("hunter2"));
-            let (text, other_text) = (plant(&data).to_string(), plant(&other).to_string());
-            let same = text == other_text;
+            let texts = [&data, &other].map(|v| canonical_text(&plant(v)));
+            let same = texts[0] == texts[1];
             prop_assert_eq!(from == to, same);
         }
     }

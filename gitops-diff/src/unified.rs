@@ -5,7 +5,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::text::is_unsafe;
-use crate::{FieldPath, Redaction};
+use crate::{FieldPath, Redacted, Redaction};
 
 /// How to write a unified difference.
 #[derive(Clone, Debug)]
@@ -100,12 +100,10 @@ impl UnifiedOptions {
 pub fn unified(from: &Value, to: &Value, options: &UnifiedOptions) -> String {
     let (mut from, mut to) = options.redact.redact_pair(from, to);
     if options.hide_server_fields {
-        for object in [&mut from, &mut to] {
-            FieldPath::of_fields(["status"]).remove(object);
-            FieldPath::of_fields(["metadata", "managedFields"]).remove(object);
-        }
+        let fields = [FieldPath::of_fields(["status"]), FieldPath::of_fields(["metadata", "managedFields"])];
+        (from, to) = (from.without(&fields), to.without(&fields));
     }
-    let text = |tree: &Value| if tree.is_null() { String::new() } else { yaml(tree) };
+    let text = |tree: &Redacted| if tree.as_value().is_null() { String::new() } else { yaml(tree) };
     let (from, to) = (text(&from), text(&to));
     let diff = TextDiff::from_lines(&from, &to);
     let paint = |code: &str, line: &str| {
@@ -136,8 +134,17 @@ pub fn unified(from: &Value, to: &Value, options: &UnifiedOptions) -> String {
 
 /// A tree as YAML, with the keys in the order that people write them in.
 ///
-/// Nothing is masked: see [`Redaction`]. A tree that the YAML writer refuses is written as JSON, which is YAML too.
-pub fn yaml(tree: &Value) -> String {
+/// A tree that the YAML writer refuses is written as JSON, which is YAML too.
+///
+/// ```
+/// use gitops_diff::{Redaction, yaml};
+/// use serde_json::json;
+///
+/// let secret = json!({"data": {"password": "aHVudGVyMg=="}, "kind": "Secret"});
+/// assert_eq!(yaml(&Redaction::default().redact(&secret)), "kind: Secret\ndata:\n  password: <redacted>\n");
+/// ```
+pub fn yaml(tree: &Redacted) -> String {
+    let tree = tree.as_value();
     let written = serde_saphyr::to_string(&Ordered { value: tree, root: true });
     let mut text = written.unwrap_or_else(|_| format!("{tree:#}"));
     if !text.ends_with('\n') {
@@ -215,7 +222,7 @@ mod tests {
             "metadata": {"labels": {}, "namespace": "ns", "name": "x"}, "apiVersion": "v1", "data": {"k": "l1\nl2\n"},
         });
         assert_eq!(
-            yaml(&object),
+            yaml(&Redaction::reveal_everything().redact(&object)),
             "\
 apiVersion: v1
 kind: K
@@ -274,7 +281,7 @@ status:
     fn secrets_show_that_they_changed() {
         let secret = |v: &str| json!({"kind": "Secret", "data": {"p": v, "same": "c2FtZQ=="}});
         let text = unified(&secret("aHVudGVyMg=="), &secret("b3RoZXI="), &UnifiedOptions::default());
-        assert!(text.contains("-  p: <redacted>\n+  p: <redacted 2>\n   same: <redacted>\n"), "{text}");
+        assert!(text.contains("-  p: <redacted>\n+  p: <redacted 3>\n   same: <redacted 2>\n"), "{text}");
         let open = UnifiedOptions::default().with_redaction(Redaction::reveal_everything());
         assert!(unified(&secret("aHVudGVyMg=="), &secret("x"), &open).contains("aHVudGVyMg=="));
     }
@@ -290,7 +297,7 @@ status:
     proptest! {
         #[test]
         fn yaml_says_what_the_tree_says(tree in prop_oneof![any_value(), small_value(), deployment()]) {
-            let text = yaml(&tree);
+            let text = yaml(&Redaction::reveal_everything().redact(&tree));
             let back: Value = serde_saphyr::from_str(&text).map_err(|e| TestCaseError::fail(format!("{e}\n{text}")))?;
             prop_assert!(crate::canonical::same(&back, &tree), "{text}");
         }

@@ -1,6 +1,8 @@
 //! Field ownership against the vectors of the reference implementations: `GITOPS_REFERENCE` names the directory beside
 //! which they lie, in `vectors`.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)] // It is a test, helpers and all.
+
 use std::path::PathBuf;
 
 use gitops_diff::schema::{Schema, Type, UnknownFields};
@@ -126,7 +128,8 @@ fn outcome(case: &Value, object: &Value) -> Result<(), String> {
 }
 
 fn conflict(conflict: &Conflict) -> Value {
-    let elements: Vec<_> = conflict.path.elements().iter().map(|element| element.to_managed()).collect();
+    let elements: Vec<_> =
+        conflict.path.elements().iter().map(gitops_diff::PathElement::to_managed).collect();
     let mut found = json!({
         "manager": conflict.manager, "operation": conflict.operation.as_str(), "path_elements": elements,
     });

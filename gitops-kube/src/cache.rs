@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gitops_core::{AppId, Assessment, Digest, Memo, Reach, ResourceId, Token};
-use gitops_diff::{Difference, FieldSet, Fingerprint};
+use gitops_diff::schema::BuiltIn;
+use gitops_diff::{Difference, FieldSet, Fingerprint, Glance};
 use serde_json::Value;
 
-use crate::membership::{Key, apply_entry, manager, set_id};
+use crate::membership::{Key, manager, set_id};
 
 /// An object as it was last seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +110,13 @@ impl Cache {
         state.seen.remove(id)
     }
 
+    /// Whether this very state of an object was seen already.
+    pub(crate) fn has_seen(&self, id: &ResourceId, incarnation: &str, version: &str) -> bool {
+        let state = self.state();
+        let known = state.seen.get(id).map(|seen| &seen.token);
+        known.is_some_and(|token| *token.incarnation == *incarnation && *token.version == *version)
+    }
+
     pub(crate) fn seen(&self, id: &ResourceId) -> Option<Seen> {
         self.state().seen.get(id).cloned()
     }
@@ -186,12 +194,8 @@ fn is_newer(version: &str, than: &str) -> bool {
 /// The hash of the fields that an application owns, at the version in which it wrote them. An object in which it owns
 /// nothing (any more), or that was read at another version, hashes like no applied object.
 pub(crate) fn fingerprint(object: &Value, app: &AppId) -> Fingerprint {
-    let api_version = object.get("apiVersion").and_then(Value::as_str);
-    apply_entry(object, &manager(app))
-        .filter(|entry| Some(entry.api_version) == api_version)
-        .and_then(|entry| FieldSet::from_fields_v1(entry.fields).ok())
-        .unwrap_or_default()
-        .fingerprint(object)
+    let glance = Glance::of(object, &manager(app), &BuiltIn).ok();
+    glance.and_then(|glance| glance.fingerprint).unwrap_or_else(|| FieldSet::new().fingerprint(object))
 }
 
 #[cfg(test)]
@@ -224,6 +228,8 @@ mod tests {
         let mut drifted = member();
         drifted["data"]["k"] = "hand".into();
         assert_eq!(cache.see(&id, seen("9", &drifted)).0, News::Changed);
+        assert!(cache.has_seen(&id, "u-1", "9"));
+        assert!(!cache.has_seen(&id, "u-1", "8") && !cache.has_seen(&id, "u-2", "9"));
         // An event of an earlier write comes late.
         assert_eq!(cache.see(&id, seen("8", &foreign)).0, News::Nothing);
         assert_eq!(cache.seen(&id).unwrap().token.version, "9".into());

@@ -1,23 +1,10 @@
 //! The form in which an object is applied.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gitops_core::ResourceId;
+use gitops_diff::{SERVER_METADATA, stored_secret};
 use serde_json::{Map, Value};
 
 use crate::membership::{PART_OF, STATE_ANNOTATION};
-
-/// Metadata that the API server sets. In an exported object it would be an error, a precondition, or noise.
-const SERVER_SET: [&str; 8] = [
-    "managedFields",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-];
 
 /// Rewrites an object as it will be applied: the namespace is as `id` says; nulls, what the server sets and marks of
 /// membership are dropped; a Secret's `stringData` becomes `data`.
@@ -26,7 +13,7 @@ pub(crate) fn normalise(object: &Value, id: &ResourceId) -> Value {
     drop_nulls(&mut object);
     let Some(fields) = object.as_object_mut() else { return object };
     if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in SERVER_SET {
+        for field in SERVER_METADATA {
             metadata.remove(field);
         }
         match &id.namespace {
@@ -37,10 +24,7 @@ pub(crate) fn normalise(object: &Value, id: &ResourceId) -> Value {
         remove_key(metadata, "labels", PART_OF);
         remove_key(metadata, "annotations", STATE_ANNOTATION);
     }
-    if id.group.is_empty() && id.kind == "Secret" {
-        encode_string_data(fields);
-    }
-    object
+    stored_secret(&object).unwrap_or(object)
 }
 
 fn remove_key(metadata: &mut Map<String, Value>, field: &str, key: &str) {
@@ -64,37 +48,29 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// The API server keeps `stringData` nowhere: it wins over `data`, and is owned under a name that is never live.
-fn encode_string_data(secret: &mut Map<String, Value>) {
-    let Some(Value::Object(plain)) = secret.get("stringData") else { return };
-    if !plain.values().all(Value::is_string) {
-        // Not for us to mend: the API server says what is wrong with it.
-        return;
-    }
-    let encoded: Vec<_> = plain
-        .iter()
-        .filter_map(|(key, text)| Some((key.clone(), Value::from(STANDARD.encode(text.as_str()?)))))
-        .collect();
-    secret.remove("stringData");
-    if let Value::Object(data) = secret.entry("data").or_insert_with(|| Value::Object(Map::new())) {
-        data.extend(encoded);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
 
+    fn secret(mut fields: Value) -> Value {
+        fields["apiVersion"] = "v1".into();
+        fields["kind"] = "Secret".into();
+        fields
+    }
+
     #[test]
     fn string_data_wins_over_data() {
         let id = ResourceId::namespaced("", "Secret", "shop", "db");
-        let secret = json!({"metadata": {"name": "db"}, "stringData": {"a": "new"}, "data": {"a": "b2xk", "b": "eA=="}});
-        let want =
-            json!({"metadata": {"name": "db", "namespace": "shop"}, "data": {"a": "bmV3", "b": "eA=="}});
-        assert_eq!(normalise(&secret, &id), want);
-        let only = json!({"metadata": {"name": "db"}, "stringData": {"a": "new"}});
+        let both = secret(
+            json!({"metadata": {"name": "db"}, "stringData": {"a": "new"}, "data": {"a": "b2xk", "b": "eA=="}}),
+        );
+        let want = secret(
+            json!({"metadata": {"name": "db", "namespace": "shop"}, "data": {"a": "bmV3", "b": "eA=="}}),
+        );
+        assert_eq!(normalise(&both, &id), want);
+        let only = secret(json!({"metadata": {"name": "db"}, "stringData": {"a": "new"}}));
         assert_eq!(normalise(&only, &id).pointer("/data/a"), Some(&json!("bmV3")));
     }
 
@@ -151,8 +127,8 @@ mod tests {
     #[test]
     fn what_is_already_normal_stays() {
         let id = ResourceId::namespaced("", "Secret", "shop", "db");
-        let secret = json!({"metadata": {"name": "db"}, "stringData": {"a": "x"}});
-        let once = normalise(&secret, &id);
+        let plain = secret(json!({"metadata": {"name": "db"}, "stringData": {"a": "x"}}));
+        let once = normalise(&plain, &id);
         assert_eq!(normalise(&once, &id), once);
     }
 }

@@ -257,7 +257,7 @@ impl Target for KubeTarget {
         let comparison = compare(desired, live, rules, &shared.context(object));
         // After a restart it is remembered that the object is as it was applied, so that events that change nothing cost
         // no request. That changes no answer.
-        let is_whole = rules.paths(&desired.id).next().is_none();
+        let is_whole = rules.of(&desired.id.subject()).next().is_none();
         if live.owner == Owner::This
             && live.memo.is_none()
             && is_whole

@@ -47,6 +47,10 @@ impl View {
     /// Takes note of an object that a watch showed. Answers with whether it is news, and for which applications: whose
     /// it is, and whose it was. Members of applications that this target does not serve leave no trace.
     pub(crate) fn see(&self, id: &ResourceId, object: &Value) -> (News, Vec<AppId>) {
+        // Most events are the echo of our own writes, and most of a list that is read again has not changed.
+        if self.cache.has_seen(id, &meta(object, "uid"), &meta(object, "resourceVersion")) {
+            return (News::Nothing, Vec::new());
+        }
         let seen = self.look(object);
         let Some(app) = seen.app.clone().filter(|app| self.cache.known(app).is_some()) else {
             let before = self.cache.gone(id, None).and_then(|seen| seen.app);

@@ -10,6 +10,8 @@ pub(crate) struct Input {
     pub(crate) desired: Vec<u8>,
     pub(crate) live: Vec<u8>,
     pub(crate) trees: Trees,
+    /// The live object without its managed fields.
+    pub(crate) bare_live: Value,
 }
 
 /// The same, parsed.
@@ -24,15 +26,20 @@ impl Input {
         pairs.iter().map(Self::of).collect()
     }
 
-    fn of(pair: &Pair) -> Result<Self> {
+    pub(crate) fn of(pair: &Pair) -> Result<Self> {
         let bytes = |text: &str| text.as_bytes().to_vec();
         let mut input = Self {
             last_applied: bytes(&pair.last_applied),
             desired: bytes(&pair.desired),
             live: bytes(&pair.live),
             trees: Trees { last_applied: Value::Null, desired: Value::Null, live: Value::Null },
+            bare_live: Value::Null,
         };
         input.trees = input.parse()?;
+        input.bare_live = input.trees.live.clone();
+        if let Some(metadata) = input.bare_live.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
         Ok(input)
     }
 

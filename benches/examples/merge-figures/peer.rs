@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 pub(crate) struct Peer {
     child: Child,
@@ -16,10 +17,12 @@ pub(crate) struct Peer {
 
 /// What the peer answers to one command.
 #[derive(Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) pairs: usize,
-    pub(crate) digest: Option<String>,
+struct Answer {
+    #[serde(default)]
+    digests: Vec<String>,
     nanos: Option<u64>,
+    #[serde(default)]
+    result: Value,
     error: Option<String>,
 }
 
@@ -39,18 +42,24 @@ impl Peer {
         Ok(Self { child, commands, answers })
     }
 
-    /// Has a measure done once, and hashed.
-    pub(crate) fn digest(&mut self, measure: &str) -> Result<Answer> {
-        self.ask("digest", measure)
+    /// The hash of a measure's result for each pair.
+    pub(crate) fn digests(&mut self, measure: &str) -> Result<Vec<String>> {
+        Ok(self.ask(&format!("digest {measure}"))?.digests)
+    }
+
+    /// A measure's result for one pair.
+    pub(crate) fn show(&mut self, measure: &str, pair: usize) -> Result<Value> {
+        Ok(self.ask(&format!("show {measure} {pair}"))?.result)
     }
 
     /// How long a measure takes for all pairs.
     pub(crate) fn time(&mut self, measure: &str) -> Result<Duration> {
-        Ok(Duration::from_nanos(self.ask("time", measure)?.nanos.context("the peer has timed nothing")?))
+        let nanos = self.ask(&format!("time {measure}"))?.nanos;
+        Ok(Duration::from_nanos(nanos.context("the peer has timed nothing")?))
     }
 
-    fn ask(&mut self, mode: &str, measure: &str) -> Result<Answer> {
-        writeln!(self.commands, "{mode} {measure}")?;
+    fn ask(&mut self, command: &str) -> Result<Answer> {
+        writeln!(self.commands, "{command}")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         let answer: Answer = serde_json::from_str(&line).context("the peer has not answered")?;

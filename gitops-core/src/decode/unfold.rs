@@ -1,21 +1,10 @@
 //! From a document to manifests: lists unfolded, what only a server writes left out.
 
+use gitops_diff::SERVER_METADATA;
 use serde_json::{Map, Value};
 
 use super::{DecodeError, DecodeProblem};
 use crate::{Manifest, ManifestError, Place};
-
-/// Fields of `metadata` that an API server sets. In a commit they come from an export; applied, they would fail or be
-/// preconditions that nobody meant.
-const SERVER_METADATA: [&str; 7] = [
-    "managedFields",
-    "resourceVersion",
-    "uid",
-    "generation",
-    "creationTimestamp",
-    "selfLink",
-    "deletionTimestamp",
-];
 
 pub(super) fn unfold(
     place: Place,

@@ -17,7 +17,8 @@ fn all() -> Vec<(EventKind, Value)> {
     let revision = Revision::new("91b2c07");
     let digest = Digest::of(b"");
     let path = ".spec.replicas".parse().unwrap();
-    let shown = |n: i32| gitops_diff::Shown::Value(json!(n));
+    let shown =
+        |n: i32| gitops_diff::Shown::Value(gitops_diff::Redaction::reveal_everything().redact(&json!(n)));
     let difference =
         gitops_diff::Difference::new(path, gitops_diff::DifferenceKind::Changed, shown(3), shown(2))
             .with_writer("x");

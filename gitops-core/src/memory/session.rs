@@ -1,7 +1,8 @@
 //! One application's time of writing to a cluster in memory.
 
 use async_trait::async_trait;
-use gitops_diff::{DiffOptions, ManagedFields, Operation as FieldOperation, stated};
+use gitops_diff::schema::BuiltIn;
+use gitops_diff::{DiffOptions, ManagedFields, Operation as FieldOperation, compare};
 use serde_json::{Value, json};
 
 use super::faults::{Effect, Operation};
@@ -98,7 +99,7 @@ impl MemorySession {
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
         let config = self.config(placed)?;
         let (object, changed) = self.target.cluster.write(|store, _| store.apply(write, &config, true))?;
-        let overruled = stated(&placed.manifest.object, &object, &DiffOptions::default());
+        let overruled = compare(&placed.manifest.object, &object, &BuiltIn, &DiffOptions::default());
         self.target.memos().remember(&self.app, placed, &object, overruled.clone());
         let mut done = Done::new(self.target.live_of(&self.app, &step.id), changed);
         done.overruled = overruled;

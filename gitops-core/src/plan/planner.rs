@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gitops_diff::Difference;
+use gitops_diff::schema::BuiltIn;
 
 use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
 use crate::{
@@ -121,13 +122,17 @@ fn apply_item(
     };
     let desired = match live {
         // A creation states everything; an update leaves alone what the rules name.
-        Some(_) => inputs.policy.ignore.strip(id, &placed.manifest.object).map_or_else(
-            || placed.clone(),
-            |object| {
-                let left = inputs.policy.ignore.paths(id).cloned().collect();
-                Arc::new((**placed).clone().with_object(object).with_left(left))
-            },
-        ),
+        Some(live) => {
+            let rules = inputs.policy.ignore.bound_to(&id.subject());
+            let (object, live) = (&placed.manifest.object, live.object.as_deref());
+            rules.strip(object, live, &BuiltIn).map_or_else(
+                || placed.clone(),
+                |stripped| {
+                    let left = rules.paths(object, live, &BuiltIn);
+                    Arc::new((**placed).clone().with_object(stripped).with_left(left))
+                },
+            )
+        }
         None => placed.clone(),
     };
     Item {

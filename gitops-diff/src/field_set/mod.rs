@@ -9,7 +9,6 @@ use serde_json::Value;
 
 pub use self::fields_v1::FieldSetError;
 pub(crate) use self::fields_v1::{element, entries};
-pub(crate) use crate::list_keys::Context;
 use crate::schema::Schema;
 use crate::{FieldPath, PathElement, TypeRef, typed};
 
@@ -74,11 +73,7 @@ impl FieldSet {
         typed::field_set(object, schema.type_or_deduced(&TypeRef::of(object)))
     }
 
-    pub(crate) fn nodes(&self) -> Nodes<'_> {
-        Nodes(&self.nodes)
-    }
-
-    pub(crate) fn as_nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
@@ -226,25 +221,6 @@ impl FieldSet {
             }
             !node.is_empty()
         });
-    }
-}
-
-/// The nodes of a level, each with its element.
-#[derive(Clone, Copy)]
-pub(crate) struct Nodes<'a>(&'a [Node]);
-
-impl<'a> Nodes<'a> {
-    pub(crate) fn len(self) -> usize {
-        self.0.len()
-    }
-}
-
-impl<'a> IntoIterator for Nodes<'a> {
-    type Item = (&'a PathElement, &'a Node);
-    type IntoIter = std::iter::Map<std::slice::Iter<'a, Node>, fn(&'a Node) -> Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter().map(|node| (&node.element, node))
     }
 }
 

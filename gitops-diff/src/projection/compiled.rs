@@ -59,7 +59,8 @@ impl<'a> Compiled<'a> {
     fn add_set(&mut self, set: &'a FieldSet) -> Range<usize> {
         let start = self.nodes.len();
         let mut below: Vec<&'a Node> = Vec::new();
-        for (element, node) in set.nodes() {
+        for node in set.nodes() {
+            let element = &node.element;
             let element = match element {
                 PathElement::Field(name) => Element::Field(name),
                 item => Element::Item(Cow::Borrowed(item)),

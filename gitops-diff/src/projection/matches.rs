@@ -1,15 +1,17 @@
 //! Which values of a tree the elements of a set stand for.
 
 use std::cmp::Ordering;
+
 use std::ops::Range;
 
 use serde_json::Value;
 
 use super::compiled::{CompiledNode, Element};
 use super::tree::{self, Shape, Tree};
+use crate::ItemKey;
+use crate::PathElement;
 use crate::canonical;
 use crate::schema::{ListKind, Type};
-use crate::{ItemKey, PathElement};
 
 /// One value that a set has something to say about.
 #[derive(Clone, Copy)]
@@ -172,7 +174,7 @@ impl<'l> Naming<'l> {
                 _ => &[],
             };
             let default = |name: &str| known.iter().find(|field| &*field.name == name)?.default.as_ref();
-            let fields = key.iter().map(|(name, _)| (&**name, default(name))).collect();
+            let fields = key.keys().map(|name| (&**name, default(name))).collect();
             namings.push(Self { fields, elements: vec![(at, key)] });
         }
     }

@@ -59,7 +59,7 @@ impl<'a> Tape<'a> {
     }
 }
 
-impl<'t> OnTape<'t> {
+impl OnTape<'_> {
     /// What comes after this value.
     fn end(self) -> usize {
         match self.tokens.get(self.at) {

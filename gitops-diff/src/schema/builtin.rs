@@ -83,4 +83,31 @@ mod tests {
         assert!(volume.child_or_deduced("claimRef").map().unwrap().field("uid").is_some());
         assert!(kind("", "Binding").child_or_deduced("target").is_atomic_map());
     }
+
+    #[test]
+    fn what_the_api_server_puts_into_absent_fields_is_known() {
+        let stateful =
+            BuiltIn.type_of(&TypeRef { group: "apps", version: "v1", kind: "StatefulSet" }).unwrap();
+        let stored = |path: &[&str], field: &str| {
+            let step = |ty: Type<'static>, name: &&str| match *name {
+                "[]" => ty.item_or_deduced(),
+                name => ty.child_or_deduced(name),
+            };
+            let field = path.iter().fold(stateful, step).map().unwrap().field(field).unwrap();
+            field.server_default().cloned()
+        };
+        let pod = ["spec", "template", "spec"];
+        let within = |rest: &[&'static str]| [&pod, rest].concat();
+        let source = within(&["volumes", "[]", "projected", "sources", "[]", "serviceAccountToken"]);
+        assert_eq!(stored(&source, "expirationSeconds"), Some(3600.into()));
+        let from = within(&["containers", "[]", "env", "[]", "valueFrom"]);
+        assert_eq!(stored(&[&*from, &["fieldRef"]].concat(), "apiVersion"), Some("v1".into()));
+        assert_eq!(stored(&[&*from, &["resourceFieldRef"]].concat(), "divisor"), Some("0".into()));
+        let claims = ["spec", "volumeClaimTemplates", "[]"];
+        assert_eq!(stored(&claims, "kind"), Some("PersistentVolumeClaim".into()));
+        assert_eq!(stored(&[&claims[..], &["spec"]].concat(), "volumeMode"), Some("Filesystem".into()));
+        // What OpenAPI says, it is.
+        assert_eq!(stored(&within(&["containers", "[]", "ports", "[]"]), "protocol"), Some("TCP".into()));
+        assert_eq!(stored(&["spec"], "replicas"), None);
+    }
 }

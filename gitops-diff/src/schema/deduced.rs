@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::graph::{FieldSpec, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec};
+use super::graph::{TypeGraph, TypeGraphBuilder, TypeId};
+use super::spec::{FieldSpec, ListSpec, MapSpec, TypeSpec};
 use super::{Scalar, Schema, Type, table};
 use crate::TypeRef;
 

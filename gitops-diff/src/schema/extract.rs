@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::error::{SchemaError, SchemaProblem};
-use super::graph::{FieldSpec, ListSpec, MapSpec, TypeDef, TypeGraphBuilder, TypeId, TypeSpec};
+use super::graph::{TypeDef, TypeGraphBuilder, TypeId};
+use super::spec::{FieldSpec, ListSpec, MapSpec, TypeSpec};
 use super::{Format, KeyField, Patch, Scalar, deduced};
 
 /// Schemas in schemas beyond this are refused: no document of Kubernetes comes near.

@@ -37,6 +37,7 @@ mod error;
 mod extract;
 mod graph;
 mod openapi;
+mod spec;
 mod table;
 
 use std::fmt;
@@ -48,9 +49,8 @@ use serde_json::Value;
 pub use self::builtin::BuiltIn;
 pub use self::deduced::Deduced;
 pub use self::error::{SchemaError, SchemaProblem};
-pub use self::graph::{
-    FieldSpec, GraphError, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec,
-};
+pub use self::graph::{GraphError, TypeGraph, TypeGraphBuilder, TypeId};
+pub use self::spec::{FieldSpec, ListSpec, MapSpec, TypeSpec};
 use crate::TypeRef;
 
 /// Knowledge about kinds.
@@ -366,8 +366,8 @@ impl<'s> Field<'s> {
     ///
     /// That is the [default](Self::default), or what the server's code puts there instead. The latter is known of
     /// [built-in](BuiltIn) kinds, for fields of types that occur below atomic lists and maps: elsewhere nobody asks what a
-    /// field is that is not stated. It is left out where it depends on other fields, as the `apiGroup` of an RBAC subject
-    /// does on its `kind`. An object with fields of its own may have the default `{}`: then the fields' defaults count.
+    /// field is that is not stated. It is left out where it depends on other fields: the `apiGroup` of an RBAC subject
+    /// depends on its `kind`, the defaults of a `LimitRange`'s limits on each other. An object with fields of its own may have the default `{}`: then the fields' defaults count.
     ///
     /// ```
     /// # use gitops_diff::{TypeRef, schema::{BuiltIn, Schema}};

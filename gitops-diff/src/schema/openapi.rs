@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::error::{SchemaError, SchemaProblem};
 use super::extract::{At, Extractor, object, target};
-use super::graph::{TypeGraph, TypeId, TypeSpec};
+use super::graph::{TypeGraph, TypeId};
+use super::spec::TypeSpec;
 use super::{Format, Scalar};
 use crate::TypeRef;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::graph::{FieldSpec, ListSpec, MapSpec, TypeGraph, TypeGraphBuilder, TypeId, TypeSpec};
+use super::graph::{TypeGraph, TypeGraphBuilder, TypeId};
+use super::spec::{FieldSpec, ListSpec, MapSpec, TypeSpec};
 use super::{Format, KeyField, Patch, Scalar, deduced};
 use crate::TypeRef;
 
@@ -30,7 +31,7 @@ pub(super) fn add<'t>(builder: &mut TypeGraphBuilder, text: &'t str) -> Result<K
         // Half as many types again have no name.
         known: HashMap::with_capacity_and_hasher(lines * 2, BuildHasherDefault::default()),
         overrides: Vec::new(),
-        names: HashSet::with_capacity_and_hasher(lines, BuildHasherDefault::default()),
+        names: HashSet::with_capacity_and_hasher(lines + lines / 2, BuildHasherDefault::default()),
         words,
     };
     table.read(text)?;

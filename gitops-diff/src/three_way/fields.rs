@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{ThreeWayCause, ThreeWayField};
 use crate::canonical::Canonical;
 use crate::merge_patch::matches;
+use crate::redact::Masker;
 use crate::schema::{Patch, Type};
 use crate::strategic::go::deep_equal;
 use crate::strategic::{Lookup, StrategicOptions};
@@ -55,11 +56,9 @@ impl Walk {
             return Fields { all: Vec::new(), conflicts: Vec::new() };
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        let masked = masked(sides, redact);
-        let shown = |found: &Found, side: usize| match (found.there[side], masked.get(side)) {
-            (true, Some(object)) => {
-                found.path.get(object).map_or(Shown::Redacted, |value| Shown::of(Some(value)))
-            }
+        let mut masker = Masker::new(redact, &sides);
+        let mut shown = |found: &Found, side: usize| match (found.there[side], sides.get(side)) {
+            (true, Some(object)) => masker.shown_at(object, &found.path),
             _ => Shown::Absent,
         };
         let conflicts = found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
@@ -218,16 +217,4 @@ impl<'v> Item<'v> {
         items.retain(|item| item.sides[0].is_some() || item.sides[1].is_some());
         Some(items)
     }
-}
-
-/// The three objects with masks; what is a Secret on one side is one on all.
-pub(super) fn masked(sides: [&Value; 3], redact: &Redaction) -> [Value; 3] {
-    let secret = sides.iter().any(|side| side.get("kind").is_some_and(|kind| kind == "Secret"));
-    sides.map(|side| {
-        let mut side = side.clone();
-        if let (true, Value::Object(map)) = (secret, &mut side) {
-            map.insert("kind".to_owned(), "Secret".into());
-        }
-        redact.redact(&side)
-    })
 }

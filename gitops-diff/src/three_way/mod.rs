@@ -4,6 +4,7 @@
 //!   all others.
 //! - [`strategic`] and [`json`] are the two, for those who choose themselves.
 //! - [`structured`] has the API server remember what was last applied, and needs no copy of it.
+//! - [`patch_from_json`] makes the patch alone, from JSON texts.
 //!
 //! What was last applied is the memory of this merge: what others put into the live object stays, what was applied and is
 //! desired no more goes.
@@ -40,6 +41,8 @@
 //! [`merge_patch`] for the merges.
 
 mod fields;
+mod from_json;
+mod partial;
 mod structured;
 
 use std::fmt;
@@ -48,6 +51,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::fields::{Fields, Walk};
+pub use self::from_json::patch_from_json;
 pub use self::structured::structured;
 use crate::merge_patch::{self, MergePatchError};
 use crate::schema::{Schema, Type};
@@ -169,6 +173,14 @@ pub enum ThreeWayError {
     /// The JSON merge is not.
     #[error(transparent)]
     Json(#[from] MergePatchError),
+    /// A text cannot be read.
+    #[error("{document} is no JSON: {message}")]
+    Unread {
+        /// Which of the three.
+        document: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 /// How to merge, and what to show.
@@ -212,16 +224,31 @@ pub fn as_kubectl(
     schema: &dyn Schema,
     options: &ThreeWayOptions,
 ) -> Result<ThreeWay, ThreeWayError> {
-    let mut options = options.clone();
-    if let Some(ty) = schema.type_of(&TypeRef::of(desired)) {
-        options.merge.type_source = TypeSource::OpenApi;
-        options.merge.preconditions.clear();
-        return strategic(last_applied, desired, live, ty, &options);
+    let (ty, merge) = choose(desired, schema, &options.merge);
+    let options = options.clone().with_merge(merge);
+    match ty {
+        Some(ty) => strategic(last_applied, desired, live, ty, &options),
+        None => json(last_applied, desired, live, &options),
     }
-    let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
-    options.merge.preconditions =
-        paths.into_iter().map(|names| FieldPath::of_fields(names.iter().copied())).collect();
-    json(last_applied, desired, live, &options)
+}
+
+/// The type for a strategic merge; none for a JSON merge. With what `kubectl` says about either.
+fn choose<'s>(
+    desired: &Value,
+    schema: &'s dyn Schema,
+    options: &StrategicOptions,
+) -> (Option<Type<'s>>, StrategicOptions) {
+    let ty = schema.type_of(&TypeRef::of(desired));
+    let mut options = options.clone();
+    if ty.is_some() {
+        options.type_source = TypeSource::OpenApi;
+        options.preconditions.clear();
+    } else {
+        let paths: [&[&str]; 3] = [&["apiVersion"], &["kind"], &["metadata", "name"]];
+        options.preconditions =
+            paths.into_iter().map(|path| FieldPath::of_fields(path.iter().copied())).collect();
+    }
+    (ty, options)
 }
 
 /// A strategic three-way merge.

@@ -126,7 +126,7 @@ impl Hidden<'_> {
         self.0.is_some_and(|hidden| std::ptr::eq(hidden, value))
     }
 
-    /// How many entries of a map are not hidden; only whether there are any is exact.
+    /// Whether a map has nothing but what is hidden.
     fn is_empty(self, map: &Map<String, Value>) -> bool {
         map.is_empty() || (map.len() == 1 && self.0.is_some() && map.values().all(|value| self.is(value)))
     }

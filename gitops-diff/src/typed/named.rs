@@ -8,7 +8,7 @@ impl FieldSet {
     /// The same set, with every field that the schema names on the way to a member as a member.
     #[must_use]
     pub(crate) fn with_named_ancestors(&self, ty: Option<Type<'_>>) -> Self {
-        let nodes = self.as_nodes().iter().map(|node| {
+        let nodes = self.nodes().iter().map(|node| {
             let (is_named, below) = step(&node.element, ty);
             Node {
                 element: node.element.clone(),

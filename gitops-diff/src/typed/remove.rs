@@ -41,7 +41,7 @@ fn collect_keys(
     keys: &mut Vec<FieldPath>,
 ) -> bool {
     let mut has_any = false;
-    for node in fields.as_nodes() {
+    for node in fields.nodes() {
         let Some(there) = stated.node_at(&node.element) else { continue };
         path.push(node.element.clone());
         let is_below = collect_keys(&node.children, &there.children, path, keys);

@@ -74,7 +74,7 @@ pub fn apply<'l>(
     let mut ours = writer(options, Operation::Apply, version, FieldSet::new());
     let expected = Expected { writer: &ours, fields: &fields };
     let mut owners = Owners::read(hidden.0, version, ty, Some(expected))?;
-    if owners.read == 0 {
+    if options.before_first_apply && owners.read == 0 {
         own_what_is_there(&mut owners, live, version, ty, options);
     }
     owners.keep_version(version);

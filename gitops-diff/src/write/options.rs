@@ -24,6 +24,10 @@ pub struct WriteOptions {
     /// What to do about fields that the schema does not have. [`UnknownFields::Refuse`] also demands that the live
     /// object fits the schema.
     pub unknown_fields: UnknownFields,
+    /// Whether objects without any managedFields are treated as the API server treats them: an apply gives all that is
+    /// there to the manager `before-first-apply`, and an update of a live object (one with a `metadata.uid`) tracks
+    /// nothing. Without it, nobody owns what is there: tools often show objects without their managedFields.
+    pub before_first_apply: bool,
     /// Whether an apply cleans up what the reference implementation leaves to the API server: nulls of a configuration
     /// state nothing, and maps and lists that lose all they have go, instead of becoming null.
     pub clean: bool,
@@ -60,6 +64,13 @@ impl WriteOptions {
     #[must_use]
     pub fn with_unknown_fields(mut self, unknown_fields: UnknownFields) -> Self {
         self.unknown_fields = unknown_fields;
+        self
+    }
+
+    /// Treats objects without any managedFields as the API server does, or as nobody's.
+    #[must_use]
+    pub fn with_before_first_apply(mut self, before_first_apply: bool) -> Self {
+        self.before_first_apply = before_first_apply;
         self
     }
 

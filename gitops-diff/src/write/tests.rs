@@ -5,7 +5,7 @@ use super::*;
 use crate::managed_fields::ManagedFieldsError;
 use crate::schema::{BuiltIn, Deduced};
 use crate::testing::{any_value, deployment, small_value};
-use crate::{DiffOptions, FieldSet, ManagedFields, stated};
+use crate::{DiffOptions, FieldSet, ManagedFields, compare};
 
 const T1: &str = "2026-01-01T00:00:00Z";
 const T2: &str = "2026-01-02T00:00:00Z";
@@ -143,7 +143,7 @@ fn configurations_that_are_refused() {
 }
 
 fn drift(config: &Value, live: &Value) -> Vec<String> {
-    stated(config, live, &DiffOptions::default()).iter().map(ToString::to_string).collect()
+    compare(config, live, &BuiltIn, &DiffOptions::default()).iter().map(ToString::to_string).collect()
 }
 
 proptest! {
@@ -251,24 +251,29 @@ proptest! {
 }
 
 #[test]
-fn objects_that_nobody_tracked_belong_to_before_first_apply() {
+fn objects_that_nobody_tracked_may_belong_to_before_first_apply() {
     let live = config_map(json!({"k": "1", "l": "1"}));
-    let refused = apply(Some(&live), &config_map(json!({"k": "2"})), &BuiltIn, &at("a", T1)).unwrap_err();
+    let config = config_map(json!({"k": "2"}));
+    let as_server = at("a", T1).with_before_first_apply(true);
+    let refused = apply(Some(&live), &config, &BuiltIn, &as_server).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "1 conflict(s) with other field managers: .data.k is owned by \"before-first-apply\""
     );
-    let applied = by("a", Some(&live), &config_map(json!({"k": "2"}))).object;
+    let applied = apply(Some(&live), &config, &BuiltIn, &as_server.clone().with_force(true)).unwrap().object;
     assert_eq!(
         owned(&applied, "before-first-apply", Operation::Update).to_fields_v1(),
         json!({"f:data": {".": {}, "f:l": {}}})
     );
+    let nobodys = apply(Some(&live), &config, &BuiltIn, &at("a", T1)).unwrap().object;
+    assert!(owned(&nobodys, "before-first-apply", Operation::Update).is_empty());
     // Plain updates of such objects are not tracked.
     let mut stored = live;
     stored["metadata"]["uid"] = json!("u");
     let mut edited = stored.clone();
     edited["data"]["k"] = json!("3");
-    assert_eq!(updated(Some(&stored), &edited, "kubectl", T1), edited);
+    assert_eq!(*update(Some(&stored), &edited, &BuiltIn, &as_server).unwrap().object, edited);
+    assert_ne!(updated(Some(&stored), &edited, "kubectl", T1), edited);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const ANCIENT: &str = "ancient-changes";
 ///
 /// The result is `new` with its `metadata.managedFields` brought up to date. The owners of the object itself are those
 /// that `new` names in its own `metadata.managedFields`, if they can be read, else those of the live object; an empty
-/// list forgets all of them. Of a live object (one with a `metadata.uid`) without any owners none are tracked.
+/// list forgets all of them.
 pub fn update<'l>(
     live: Option<&'l Value>,
     new: &Value,
@@ -46,9 +46,11 @@ pub fn update<'l>(
     }
     let version = api_version(new);
     let mut owners = owners_of(old_hidden.0, hidden.0, version, ty, options);
-    let is_tracked = owners.read > 0 || live.is_none_or(|live| !has_uid(live));
+    let is_untracked = options.before_first_apply && owners.read == 0 && live.is_some_and(has_uid);
     let object = without_managed_fields(new);
-    if is_tracked {
+    if is_untracked {
+        owners = Owners::none();
+    } else {
         owners.keep_version(version);
         let change = match live {
             Some(live) => compare_hiding(live, &object, ty, old_hidden),
@@ -61,8 +63,6 @@ pub fn update<'l>(
             record(&mut owners, writer(options, Operation::Update, version, fields));
         }
         cap(&mut owners);
-    } else {
-        owners = Owners::none();
     }
     let values_changed = live.is_none_or(|live| !equal_hiding(live, &object, old_hidden));
     Ok(finish(live, object, values_changed, owners))

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gitops_core::{Digest, IgnoreRule, Manifest, Memo, Place, RepoPath, Token};
+use gitops_diff::FieldSet;
 use serde_json::json;
 
 use super::*;

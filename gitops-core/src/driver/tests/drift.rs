@@ -16,7 +16,7 @@ async fn drift_is_put_back_by_the_watch_and_what_git_does_not_state_is_left() {
             })
             .await;
         assert_eq!(writer.as_deref(), Some("kubectl-edit"));
-        assert_eq!(live, gitops_diff::Shown::Value(json!("by hand")));
+        assert_eq!(live.value(), Some(&json!("by hand")));
         assert_eq!(world.finished().await.trigger, Trigger::Live);
         assert_eq!(world.value("web").as_deref(), Some("one"));
 

@@ -1,0 +1,440 @@
+//! The walk through two trees, side by side.
+
+use serde_json::{Map, Value};
+
+use super::defaults::{self, Extra};
+use super::items::{Finder, Items, Name, Naming, index};
+use super::scalar::{equivalent, holds_something, says_something};
+use super::trail::{Step, Trail};
+use crate::align::longest_increasing;
+use crate::nodes::Nodes;
+use crate::redact::Masker;
+use crate::schema::{ListKind, Type};
+use crate::{DifferenceKind, FieldPath, TypeRef, canonical};
+
+/// What counts as a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Everything, exactly.
+    Full,
+    /// What the desired side states, by meaning.
+    Stated,
+    /// Everything, by meaning: inside what is atomic.
+    Whole,
+}
+
+/// A difference, before it is redacted.
+#[derive(Debug)]
+pub(super) struct Finding<'a> {
+    pub(super) path: FieldPath,
+    pub(super) kind: DifferenceKind,
+    pub(super) desired: Option<&'a Value>,
+    pub(super) live: Option<&'a Value>,
+    /// Where a moved item is on the desired side, and on the live one.
+    pub(super) positions: Option<(usize, usize)>,
+}
+
+/// What does not change on the walk.
+#[derive(Debug)]
+pub(super) struct Walker<'a, 'w> {
+    pub(super) object: TypeRef<'a>,
+    pub(super) ignore_status: bool,
+    pub(super) ignore_rules: bool,
+    pub(super) deduce_keys: bool,
+    /// What is left alone on either side.
+    pub(super) ignored: &'w Nodes<'a>,
+    /// What is shown as a whole, because it is masked.
+    pub(super) masker: Option<&'w Masker<'a>>,
+    pub(super) found: Vec<Finding<'a>>,
+}
+
+type Way<'t> = Option<&'t Trail<'t>>;
+
+impl<'a> Walker<'a, '_> {
+    pub(super) fn walk(
+        &mut self,
+        ty: Type<'a>,
+        desired: &'a Value,
+        live: &'a Value,
+        mode: Mode,
+        way: Way<'_>,
+    ) {
+        if self.ignored.contains(desired) || self.ignored.contains(live) {
+            return;
+        }
+        let masked = self.masker.is_some_and(|masker| masker.masks(desired) || masker.masks(live));
+        let known = self.found.len();
+        self.values(ty, desired, live, mode, way);
+        if masked && self.found.len() > known {
+            // What is inside must not be seen, nor what it is called.
+            self.found.truncate(known);
+            self.report(DifferenceKind::Changed, Some(desired), Some(live), way);
+        }
+    }
+
+    pub(super) fn report(
+        &mut self,
+        kind: DifferenceKind,
+        desired: Option<&'a Value>,
+        live: Option<&'a Value>,
+        way: Way<'_>,
+    ) {
+        self.found.push(Finding { path: Trail::to_path(way), kind, desired, live, positions: None });
+    }
+
+    fn values(&mut self, ty: Type<'a>, desired: &'a Value, live: &'a Value, mode: Mode, way: Way<'_>) {
+        match (desired, live) {
+            (Value::Object(d), Value::Object(l)) => return self.maps(ty, (d, l), (desired, live), mode, way),
+            (Value::Array(d), Value::Array(l)) => return self.lists(ty, (d, l), (desired, live), mode, way),
+            _ if mode == Mode::Full => {
+                if desired != live {
+                    self.report(DifferenceKind::Changed, Some(desired), Some(live), way);
+                }
+                return;
+            }
+            (Value::Null, Value::Null) => return,
+            (Value::Null, _) => {
+                if mode == Mode::Whole {
+                    self.only_live(None, live, mode, way, None);
+                }
+                return;
+            }
+            (_, Value::Null) => return self.only_desired(ty, desired, Some(live), mode, way),
+            _ => {}
+        }
+        if equivalent(ty, desired, live, way) {
+            return;
+        }
+        let names = Trail::names(way);
+        if defaults::is_dropped_zero(&self.object, &names, desired)
+            && defaults::takes_place_of_zero(&names, live)
+        {
+            return;
+        }
+        self.report(DifferenceKind::Changed, Some(desired), Some(live), way);
+    }
+
+    /// A value that is not live.
+    fn only_desired(
+        &mut self,
+        ty: Type<'a>,
+        desired: &'a Value,
+        live: Option<&'a Value>,
+        mode: Mode,
+        way: Way<'_>,
+    ) {
+        if self.ignored.contains(desired) {
+            return;
+        }
+        if mode != Mode::Full {
+            let names = Trail::names(way);
+            let name = names.last().copied().unwrap_or_default();
+            if !says_something(desired, ty, name) || defaults::is_dropped_zero(&self.object, &names, desired)
+            {
+                return;
+            }
+        }
+        self.report(DifferenceKind::Added, Some(desired), live, way);
+    }
+
+    /// A value that only the live side has.
+    fn only_live(
+        &mut self,
+        parent: Option<(Type<'a>, &'a Map<String, Value>)>,
+        live: &'a Value,
+        mode: Mode,
+        way: Way<'_>,
+        desired: Option<&'a Value>,
+    ) {
+        if self.ignored.contains(live) {
+            return;
+        }
+        if mode != Mode::Full {
+            if !holds_something(live) {
+                return;
+            }
+            if let (Some((ty, map)), Some(Trail { step: Step::Field(name), .. })) = (parent, way) {
+                let field = ty.map().and_then(|map| map.field(name));
+                let stated = field.and_then(|field| field.default());
+                if stated.is_some_and(|default| canonical::same(default, live)) {
+                    return;
+                }
+                let names = Trail::names(way);
+                let extra = Extra { object: &self.object, names: &names, value: live, live: map };
+                if extra.is_default() {
+                    return;
+                }
+            }
+        }
+        self.report(DifferenceKind::Removed, desired, Some(live), way);
+    }
+
+    fn maps(
+        &mut self,
+        ty: Type<'a>,
+        (desired, live): (&'a Map<String, Value>, &'a Map<String, Value>),
+        (whole_desired, whole_live): (&'a Value, &'a Value),
+        mode: Mode,
+        way: Way<'_>,
+    ) {
+        let mode =
+            if mode == Mode::Stated && way.is_some() && ty.is_atomic_map() { Mode::Whole } else { mode };
+        if mode == Mode::Whole
+            && self.is_limit_range_item(way)
+            && self.fills_to(ty, whole_desired, whole_live)
+        {
+            return;
+        }
+        for (name, value) in desired {
+            let step = Trail { up: way, step: Step::Field(name) };
+            if self.is_left_out(name, way, mode) {
+                continue;
+            }
+            let child = ty.child_or_deduced(name);
+            match live.get(name) {
+                Some(live) => self.walk(child, value, live, mode, Some(&step)),
+                None => self.only_desired(child, value, None, mode, Some(&step)),
+            }
+        }
+        if mode == Mode::Stated {
+            return;
+        }
+        for (name, value) in live.iter().filter(|(name, _)| !desired.contains_key(*name)) {
+            let step = Trail { up: way, step: Step::Field(name) };
+            if !self.is_left_out(name, way, mode) {
+                self.only_live(Some((ty, live)), value, mode, Some(&step), None);
+            }
+        }
+    }
+
+    /// Fields of an object that are not compared.
+    pub(super) fn is_left_out(&self, name: &str, way: Way<'_>, mode: Mode) -> bool {
+        match way {
+            None => {
+                self.ignore_status && name == "status"
+                    || mode != Mode::Full && self.ignore_rules && name == "rules"
+            }
+            // Two objects that are compared for drift are one object: where it lives, and what the server wrote about it,
+            // are no fields of it.
+            Some(Trail { up: None, step: Step::Field("metadata") }) if mode == Mode::Stated => {
+                name == "namespace" || super::SERVER_METADATA.contains(&name)
+            }
+            _ => false,
+        }
+    }
+
+    fn lists(
+        &mut self,
+        ty: Type<'a>,
+        (desired, live): (&'a [Value], &'a [Value]),
+        whole: (&'a Value, &'a Value),
+        mode: Mode,
+        way: Way<'_>,
+    ) {
+        let (desired, live) = (self.items_of(desired), self.items_of(live));
+        let item = ty.item_or_deduced();
+        let kind = ty.list_kind();
+        if let Some(naming) = Naming::of(kind)
+            && index(&desired, naming).1
+            && (mode == Mode::Stated || index(&live, naming).1)
+        {
+            return self.named(item, naming, (&desired, &live), mode, way, kind);
+        }
+        let mode = if mode == Mode::Stated { Mode::Whole } else { mode };
+        let (desired, live) = self.in_one_order(desired, live, mode, way);
+        let known = self.found.len();
+        if desired.len() == live.len() {
+            for (at, (d, l)) in desired.iter().zip(live.iter()).enumerate() {
+                self.walk(item, d, l, mode, Some(&Trail { up: way, step: Step::Index(at) }));
+            }
+            if self.found.len() == known {
+                return;
+            }
+            self.found.truncate(known);
+        }
+        if self.deduce_keys
+            && let Some(naming) = Naming::deduced(&desired, &live)
+        {
+            return self.named(item, naming, (&desired, &live), mode, way, kind);
+        }
+        // Whatever it was, it is told as one difference.
+        self.report(DifferenceKind::Changed, Some(whole.0), Some(whole.1), way);
+    }
+
+    fn items_of(&self, items: &'a [Value]) -> Items<'a> {
+        if self.ignored.is_empty() || !items.iter().any(|item| self.ignored.contains(item)) {
+            return Items::All(items);
+        }
+        Items::Some(items.iter().filter(|item| !self.ignored.contains(item)).collect())
+    }
+
+    /// The items of a list that have names. On the desired side each has one of its own.
+    fn named(
+        &mut self,
+        ty: Type<'a>,
+        naming: Naming<'a>,
+        (desired, live): (&Items<'a>, &Items<'a>),
+        mode: Mode,
+        way: Way<'_>,
+        kind: ListKind<'_>,
+    ) {
+        // Only keyed lists and sets of the API have no order: keys that were found by looking prove nothing.
+        let ordered = mode == Mode::Full || kind == ListKind::Atomic;
+        let mut finder = Finder::new(live, naming);
+        let mut matched = Vec::new();
+        for (at, item) in desired.iter().enumerate() {
+            let found = naming.name(item).and_then(|name: Name<'a>| finder.find(name));
+            let step = Trail { up: way, step: naming.step(item) };
+            let Some((from, other)) = found.and_then(|from| Some((from, live.get(from)?))) else {
+                self.only_desired(ty, item, None, mode, Some(&step));
+                continue;
+            };
+            if ordered {
+                matched.push((at, from, item));
+            }
+            self.walk(ty, item, other, mode, Some(&step));
+        }
+        self.moved(naming, &matched, live, way);
+        if mode != Mode::Stated {
+            let (names, _) = index(desired, naming);
+            for item in live.iter() {
+                if naming.name(item).is_none_or(|name| !names.contains_key(&name)) {
+                    self.only_live(None, item, mode, Some(&Trail { up: way, step: naming.step(item) }), None);
+                }
+            }
+        }
+    }
+
+    /// The fewest items that must move for the orders to agree.
+    fn moved(
+        &mut self,
+        naming: Naming<'a>,
+        matched: &[(usize, usize, &'a Value)],
+        live: &Items<'a>,
+        way: Way<'_>,
+    ) {
+        let positions: Vec<usize> = matched.iter().map(|(_, from, _)| *from).collect();
+        if positions.is_sorted() {
+            return;
+        }
+        let mut stays = longest_increasing(&positions).into_iter().peekable();
+        for (n, (to, from, item)) in matched.iter().enumerate() {
+            if stays.next_if_eq(&n).is_none() {
+                let path = Trail::to_path(Some(&Trail { up: way, step: naming.step(item) }));
+                self.found.push(Finding {
+                    path,
+                    kind: DifferenceKind::Moved,
+                    desired: Some(item),
+                    live: live.get(*from),
+                    positions: Some((*to, *from)),
+                });
+            }
+        }
+    }
+
+    /// Atomic lists whose order the API server may change, or that it adds items to, as if it had not.
+    fn in_one_order(
+        &self,
+        desired: Items<'a>,
+        live: Items<'a>,
+        mode: Mode,
+        way: Way<'_>,
+    ) -> (Items<'a>, Items<'a>) {
+        if mode == Mode::Full || !self.object.is_built_in() {
+            return (desired, live);
+        }
+        match (self.object.kind, &Trail::names(way)[..]) {
+            // The conversion between autoscaling/v1 and v2 puts the CPU's first or last.
+            ("HorizontalPodAutoscaler", ["spec", "metrics"]) => {
+                (sorted(&desired, metric), sorted(&live, metric))
+            }
+            // Kept sorted, and in any order to those who read them.
+            ("Endpoints", ["subsets"] | ["subsets", "*", "addresses" | "notReadyAddresses" | "ports"]) => {
+                (sorted(&desired, endpoint), sorted(&live, endpoint))
+            }
+            ("Pod", ["spec", "tolerations"]) if live.len() > desired.len() => {
+                let keeps = |item: &&Value| {
+                    !defaults::is_added_toleration(item)
+                        || desired.iter().any(|d| d.get("key") == item.get("key"))
+                };
+                let live = Items::Some(live.iter().filter(keeps).collect());
+                (desired, live)
+            }
+            _ => (desired, live),
+        }
+    }
+
+    fn is_limit_range_item(&self, way: Way<'_>) -> bool {
+        self.object.kind == "LimitRange"
+            && self.object.group.is_empty()
+            && matches!(
+                way,
+                Some(Trail { step: Step::Index(_), up: Some(Trail { step: Step::Field("limits"), .. }) })
+            )
+    }
+
+    /// Whether the live item is the desired one with the defaults that are computed from it.
+    fn fills_to(&self, ty: Type<'_>, desired: &Value, live: &Value) -> bool {
+        let Some(filled) = defaults::limit_range_item(desired) else { return false };
+        let ignored = Nodes::default();
+        let mut walker = Walker {
+            object: TypeRef::default(),
+            ignore_status: false,
+            ignore_rules: false,
+            deduce_keys: false,
+            ignored: &ignored,
+            masker: None,
+            found: Vec::new(),
+        };
+        // A way that is no list item, so that this is not asked again.
+        let way = Trail { up: None, step: Step::Field("limits") };
+        walker.walk(ty, &filled, live, Mode::Whole, Some(&way));
+        walker.found.is_empty()
+    }
+}
+
+/// The items by what tells them apart.
+fn sorted<'a>(items: &Items<'a>, key: fn(&Value) -> Value) -> Items<'a> {
+    let mut keyed: Vec<_> = items.iter().map(|item| (key(item), item)).collect();
+    keyed.sort_by(|a, b| canonical::cmp(&a.0, &b.0));
+    Items::Some(keyed.into_iter().map(|(_, item)| item).collect())
+}
+
+/// What a metric of a `HorizontalPodAutoscaler` measures.
+fn metric(item: &Value) -> Value {
+    const SOURCES: [&str; 5] = ["containerResource", "external", "object", "pods", "resource"];
+    let source = SOURCES.iter().find_map(|source| Some((source, item.get(source)?)));
+    let Some((source, measured)) = source else { return item.clone() };
+    let part = |name: &str| measured.get(name).cloned().unwrap_or_default();
+    Value::from(vec![
+        Value::from(*source),
+        part("name"),
+        part("container"),
+        part("metric"),
+        part("describedObject"),
+        // Two targets of one metric are told apart by them.
+        part("target").get("type").cloned().unwrap_or_default(),
+    ])
+}
+
+/// What tells subsets, addresses and ports of `Endpoints` apart.
+fn endpoint(item: &Value) -> Value {
+    let part = |name: &str| item.get(name).cloned().unwrap_or_default();
+    let all = |name: &str| {
+        let mut parts: Vec<_> =
+            item.get(name).and_then(Value::as_array).into_iter().flatten().map(endpoint).collect();
+        parts.sort_by(canonical::cmp);
+        Value::from(parts)
+    };
+    let protocol = item.get("protocol").cloned().unwrap_or_else(|| Value::from("TCP"));
+    Value::from(vec![
+        part("ip"),
+        part("hostname"),
+        part("port"),
+        protocol,
+        part("name"),
+        all("addresses"),
+        all("notReadyAddresses"),
+        all("ports"),
+    ])
+}

@@ -1,0 +1,288 @@
+//! Fields that are left to others although Git states them.
+
+mod glob;
+mod jq;
+#[cfg(feature = "jq")]
+mod meter;
+mod pointer;
+#[cfg(feature = "jq")]
+mod run;
+mod select;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::jq::{Budget, JqError, JqPath, JqRunError};
+pub use self::pointer::JsonPointer;
+use crate::nodes::Nodes;
+use crate::schema::Schema;
+use crate::{FieldPath, TypeRef};
+
+/// Rules that name fields to leave alone: they count for nothing in a [comparison](crate::compare), and an update of an
+/// object does not write them.
+///
+/// A field is left alone with everything below it. Whether a rule that looks at values, such as a jq expression, selects a
+/// field is asked of both the desired and the live object: either is enough.
+///
+/// ```
+/// use gitops_diff::schema::Deduced;
+/// use gitops_diff::{DiffOptions, IgnoreRule, IgnoreRules, compare};
+/// use serde_json::json;
+///
+/// let rule = IgnoreRule::default().with_kind("apps", "Deployment").with_pointer("/spec/replicas".parse()?);
+/// let rules = IgnoreRules::new([rule]);
+/// let object = |replicas| json!({
+///     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": replicas},
+/// });
+/// let options = DiffOptions::default().with_rules(rules.clone());
+/// assert!(compare(&object(3), &object(5), &Deduced, &options).is_empty());
+///
+/// // What is applied does not state the field, or states it as it is.
+/// let (git, live) = (object(3), object(5));
+/// assert_eq!(rules.strip(&git, Some(&live), &Deduced), Some(json!({
+///     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {},
+/// })));
+/// assert_eq!(rules.adopt(&git, &live, &Deduced), Some(object(5)));
+/// # Ok::<(), gitops_diff::PathError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IgnoreRules(Vec<IgnoreRule>);
+
+/// One rule. A selector that is not given matches everything; in one that is, `*` stands for any characters and `?` for one.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct IgnoreRule {
+    /// The API group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The fields, as paths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<FieldPath>,
+    /// The fields, as JSON Pointers (RFC 6901).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub json_pointers: Vec<JsonPointer>,
+    /// The fields, as jq path expressions (feature `jq`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jq_path_expressions: Vec<JqPath>,
+    /// The fields that these field managers own in the live object.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub managed_fields_managers: Vec<String>,
+}
+
+/// Which object a rule is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Subject<'a> {
+    /// The API group; empty for the core group.
+    pub group: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// The namespace; empty where there is none.
+    pub namespace: &'a str,
+    /// The name.
+    pub name: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// An object of a kind, with no name yet.
+    pub const fn new(group: &'a str, kind: &'a str) -> Self {
+        Self { group, kind, namespace: "", name: "" }
+    }
+
+    /// In this namespace.
+    #[must_use]
+    pub const fn in_namespace(mut self, namespace: &'a str) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// Of this name.
+    #[must_use]
+    pub const fn named(mut self, name: &'a str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What an object says of itself.
+    pub fn of(object: &'a Value) -> Self {
+        let TypeRef { group, kind, .. } = TypeRef::of(object);
+        let text = |field: &str| {
+            object.get("metadata").and_then(|metadata| metadata.get(field)?.as_str()).unwrap_or_default()
+        };
+        Self { group, kind, namespace: text("namespace"), name: text("name") }
+    }
+}
+
+impl IgnoreRule {
+    /// A rule for these fields of every object.
+    pub fn new(paths: impl IntoIterator<Item = FieldPath>) -> Self {
+        Self { paths: paths.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Limits the rule to one kind.
+    #[must_use]
+    pub fn with_kind(mut self, group: impl Into<String>, kind: impl Into<String>) -> Self {
+        (self.group, self.kind) = (Some(group.into()), Some(kind.into()));
+        self
+    }
+
+    /// Limits the rule to objects of one name.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Limits the rule to one namespace.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Also leaves the field alone that a JSON Pointer leads to.
+    #[must_use]
+    pub fn with_pointer(mut self, pointer: JsonPointer) -> Self {
+        self.json_pointers.push(pointer);
+        self
+    }
+
+    /// Also leaves the fields alone that a jq expression leads to.
+    #[must_use]
+    pub fn with_jq(mut self, expression: JqPath) -> Self {
+        self.jq_path_expressions.push(expression);
+        self
+    }
+
+    /// Also leaves the fields alone that this field manager owns in the live object.
+    #[must_use]
+    pub fn with_manager(mut self, manager: impl Into<String>) -> Self {
+        self.managed_fields_managers.push(manager.into());
+        self
+    }
+
+    fn matches(&self, subject: &Subject<'_>) -> bool {
+        let is = |want: &Option<String>, have| want.as_deref().is_none_or(|want| glob::matches(want, have));
+        is(&self.group, subject.group)
+            && is(&self.kind, subject.kind)
+            && is(&self.namespace, subject.namespace)
+            && is(&self.name, subject.name)
+    }
+}
+
+impl IgnoreRules {
+    /// Puts rules together.
+    pub fn new(rules: impl IntoIterator<Item = IgnoreRule>) -> Self {
+        Self(rules.into_iter().collect())
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules for an object.
+    pub fn of<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = &'r IgnoreRule> {
+        let subject = *subject;
+        self.0.iter().filter(move |rule| rule.matches(&subject))
+    }
+
+    /// The rules for one object, to be asked about no other: what is known of it, such as its namespace, may not be in the
+    /// tree.
+    #[must_use]
+    pub fn bound_to(&self, subject: &Subject<'_>) -> Self {
+        let free = |rule: &IgnoreRule| IgnoreRule {
+            group: None,
+            kind: None,
+            namespace: None,
+            name: None,
+            ..rule.clone()
+        };
+        Self(self.of(subject).map(free).collect())
+    }
+
+    /// Whether a field is left alone by a rule that does not depend on values: one with a path or a pointer.
+    pub fn covers(&self, subject: &Subject<'_>, path: &FieldPath) -> bool {
+        self.of(subject).any(|rule| {
+            rule.paths.iter().any(|ignored| path.starts_with(ignored))
+                || rule.json_pointers.iter().any(|pointer| path.starts_with(&pointer.to_path()))
+        })
+    }
+
+    /// The fields of an object to leave alone. `live` is the live object of it, if there is one.
+    ///
+    /// What is in keyed lists and sets is named by its key.
+    pub fn paths(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Vec<FieldPath> {
+        let subject = Subject::of(object);
+        if self.of(&subject).next().is_none() {
+            return Vec::new();
+        }
+        let ty = schema.type_or_deduced(&TypeRef::of(object));
+        let mut nodes = Nodes::default();
+        self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &Budget::default(), &mut nodes);
+        let mut paths = select::paths_of(&nodes, object, ty);
+        if let Some(live) = live {
+            let mut nodes = Nodes::default();
+            self.select(&subject, ty, live, live, &Budget::default(), &mut nodes);
+            paths.extend(
+                select::paths_of(&nodes, live, ty).into_iter().filter(|path| path.get(object).is_some()),
+            );
+        }
+        paths.sort();
+        paths.dedup_by(|below, above| below.starts_with(above));
+        paths
+    }
+
+    /// An object without the fields to leave alone; none if it states none of them.
+    pub fn strip(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Option<Value> {
+        let paths = self.paths(object, live, schema);
+        if paths.is_empty() {
+            return None;
+        }
+        let mut stripped = object.clone();
+        // From the end, so that positions stay what they are.
+        for path in paths.iter().rev() {
+            path.remove(&mut stripped);
+        }
+        Some(stripped)
+    }
+
+    /// An object with the fields to leave alone as they are live, or without them where they are not; none if it states
+    /// none of them.
+    pub fn adopt(&self, object: &Value, live: &Value, schema: &dyn Schema) -> Option<Value> {
+        let paths = self.paths(object, Some(live), schema);
+        if paths.is_empty() {
+            return None;
+        }
+        let mut adopted = object.clone();
+        for path in paths.iter().rev() {
+            match path.get(live) {
+                Some(value) => path.set(&mut adopted, value.clone()),
+                None => path.remove(&mut adopted),
+            };
+        }
+        Some(adopted)
+    }
+
+    /// Why rules could not be followed in an object. A jq expression that fails selects nothing there; this says so.
+    pub fn check(&self, object: &Value, budget: &Budget) -> Vec<JqRunError> {
+        let subject = Subject::of(object);
+        let rules = self.of(&subject);
+        let expressions = rules.flat_map(|rule| &rule.jq_path_expressions);
+        expressions.filter_map(|jq| jq.select(object, budget, &mut Nodes::default()).err()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

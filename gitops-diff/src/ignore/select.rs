@@ -1,0 +1,110 @@
+//! From rules to the fields of a tree.
+
+use serde_json::Value;
+
+use super::{Budget, IgnoreRules, Subject};
+use crate::compare::{Naming, Step, Trail};
+use crate::nodes::Nodes;
+use crate::schema::Type;
+use crate::{FieldPath, FieldSet, ManagedFields, PathElement};
+
+impl IgnoreRules {
+    /// Finds the fields of a tree that are left alone. `live` says who owns what.
+    pub(crate) fn select<'v>(
+        &self,
+        subject: &Subject<'_>,
+        ty: Type<'v>,
+        tree: &'v Value,
+        live: &Value,
+        budget: &Budget,
+        nodes: &mut Nodes<'v>,
+    ) {
+        let mut managers: Vec<&str> = Vec::new();
+        for rule in self.of(subject) {
+            rule.paths.iter().filter_map(|path| path.get(tree)).for_each(|node| nodes.insert(node));
+            rule.json_pointers
+                .iter()
+                .filter_map(|pointer| pointer.get(tree))
+                .for_each(|node| nodes.insert(node));
+            for expression in &rule.jq_path_expressions {
+                // One that fails selects nothing: `check` says why.
+                let _ = expression.select(tree, budget, nodes);
+            }
+            managers.extend(rule.managed_fields_managers.iter().map(String::as_str));
+        }
+        if managers.is_empty() {
+            return;
+        }
+        let managed = ManagedFields::of(live).unwrap_or_default();
+        for entry in managed.entries().iter().filter(|entry| managers.contains(&entry.manager.as_str())) {
+            leaves_of(&entry.fields, tree, ty, &mut FieldPath::root(), nodes);
+        }
+    }
+}
+
+/// The values of the fields of a set that have no further members below them.
+fn leaves_of<'v>(
+    set: &FieldSet,
+    value: &'v Value,
+    ty: Type<'v>,
+    path: &mut FieldPath,
+    nodes: &mut Nodes<'v>,
+) {
+    if !path.is_root() {
+        if !set.touches(path) {
+            return;
+        }
+        // What lies within a leaf of the set is covered, whatever it is called.
+        if set.contains(path) && set.contains_or_covers(&path.child(PathElement::Index(usize::MAX))) {
+            nodes.insert(value);
+            return;
+        }
+    }
+    each_child(value, ty, |child, ty, step| {
+        path.push(step.to_element());
+        leaves_of(set, child, ty, path, nodes);
+        path.pop();
+    });
+}
+
+/// The paths to nodes of a tree, without those below others.
+pub(super) fn paths_of(nodes: &Nodes<'_>, tree: &Value, ty: Type<'_>) -> Vec<FieldPath> {
+    fn walk<'v>(
+        nodes: &Nodes<'_>,
+        value: &'v Value,
+        ty: Type<'v>,
+        way: Option<&Trail<'_>>,
+        paths: &mut Vec<FieldPath>,
+    ) {
+        if nodes.contains(value) {
+            paths.push(Trail::to_path(way));
+            return;
+        }
+        each_child(value, ty, |child, ty, step| {
+            walk(nodes, child, ty, Some(&Trail { up: way, step }), paths);
+        });
+    }
+    let mut paths = Vec::new();
+    if !nodes.is_empty() {
+        walk(nodes, tree, ty, None, &mut paths);
+    }
+    paths
+}
+
+fn each_child<'v>(value: &'v Value, ty: Type<'v>, mut visit: impl FnMut(&'v Value, Type<'v>, Step<'v>)) {
+    match value {
+        Value::Object(map) => {
+            for (name, child) in map {
+                visit(child, ty.child_or_deduced(name), Step::Field(name));
+            }
+        }
+        Value::Array(items) => {
+            let naming = Naming::of(ty.list_kind());
+            for (at, item) in items.iter().enumerate() {
+                let name = naming.filter(|naming| naming.name(item).is_some());
+                visit(item, ty.item_or_deduced(), name.map_or(Step::Index(at), |naming| naming.step(item)));
+            }
+        }
+        _ => {}
+    }
+}

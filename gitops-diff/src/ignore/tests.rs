@@ -1,0 +1,240 @@
+use serde_json::json;
+
+use super::*;
+use crate::schema::Deduced;
+use crate::{DiffOptions, compare};
+
+fn deployment(replicas: u8, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [
+            {"name": "web", "image": image}, {"name": "proxy", "image": "proxy:1"},
+        ]}}},
+    })
+}
+
+fn drift(rule: IgnoreRule, desired: &Value, live: &Value) -> usize {
+    let options = DiffOptions::default().with_rules(IgnoreRules::new([rule]));
+    compare(desired, live, &Deduced, &options).len()
+}
+
+#[test]
+fn rules_are_for_the_objects_they_match() {
+    let (git, live) = (deployment(1, "a"), deployment(2, "a"));
+    let rule = || IgnoreRule::new([".spec.replicas".parse().unwrap()]);
+    for (rule, left) in [
+        (rule(), 0),
+        (rule().with_kind("*", "*"), 0),
+        (rule().with_kind("apps", "Deploy*"), 0),
+        (rule().with_kind("app", "Deployment"), 1),
+        (rule().with_namespace("sh?p").with_name("w*b"), 0),
+        (rule().with_namespace("other"), 1),
+        (rule().with_name("web2"), 1),
+    ] {
+        assert_eq!(drift(rule.clone(), &git, &live), left, "{rule:?}");
+    }
+}
+
+#[test]
+fn fields_are_named_in_several_ways() {
+    let (git, live) = (deployment(1, "a"), deployment(1, "b"));
+    let pointer = |text: &str| IgnoreRule::default().with_pointer(text.parse().unwrap());
+    assert_eq!(drift(pointer("/spec/template/spec/containers/0/image"), &git, &live), 0);
+    assert_eq!(drift(pointer("/spec/template/spec/containers/1/image"), &git, &live), 1);
+    assert_eq!(drift(pointer("/spec/template"), &git, &live), 0);
+    assert!("".parse::<JsonPointer>().is_err() && "spec".parse::<JsonPointer>().is_err());
+}
+
+#[test]
+fn what_a_manager_owns_is_left_alone() {
+    let (git, mut live) = (deployment(1, "a"), deployment(2, "b"));
+    live["metadata"]["managedFields"] = json!([
+        {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {".": {}, "f:replicas": {}}}},
+    ]);
+    assert_eq!(drift(IgnoreRule::default().with_manager("another"), &git, &live), 2);
+    assert_eq!(drift(IgnoreRule::default().with_manager("autoscaler"), &git, &live), 1);
+    let rules = IgnoreRules::new([IgnoreRule::default().with_manager("autoscaler")]);
+    let adopted = rules.adopt(&git, &live, &Deduced).unwrap();
+    assert_eq!(adopted, deployment(2, "a"));
+    let stripped = rules.strip(&git, Some(&live), &Deduced).unwrap();
+    assert_eq!(stripped["spec"].get("replicas"), None);
+    assert_eq!(rules.strip(&git, None, &Deduced), None);
+}
+
+#[test]
+fn rules_are_data() {
+    let text = json!([{
+        "group": "apps", "paths": [".spec.replicas"], "json_pointers": ["/a~1b"], "managed_fields_managers": ["m"],
+    }]);
+    let rules: IgnoreRules = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&rules).unwrap(), text);
+    assert!(serde_json::from_value::<IgnoreRules>(json!([{"json_pointers": ["a"]}])).is_err());
+    assert!(serde_json::from_value::<IgnoreRules>(json!([{"jq_path_expressions": [".a |"]}])).is_err());
+}
+
+#[test]
+fn several_items_of_a_list_go_at_once() {
+    let object = json!({"spec": {"l": [0, 1, 2, 3]}});
+    let rule = ["/spec/l/1", "/spec/l/2"]
+        .iter()
+        .fold(IgnoreRule::default(), |rule, pointer| rule.with_pointer(pointer.parse().unwrap()));
+    let rules = IgnoreRules::new([rule]);
+    assert_eq!(rules.strip(&object, None, &Deduced), Some(json!({"spec": {"l": [0, 3]}})));
+}
+
+#[cfg(feature = "jq")]
+mod jq {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::small_value;
+
+    fn rule(text: &str) -> IgnoreRule {
+        IgnoreRule::default().with_jq(text.parse().unwrap())
+    }
+
+    fn selected(text: &str, object: &Value) -> Vec<String> {
+        let rules = IgnoreRules::new([rule(text)]);
+        rules.paths(object, None, &Deduced).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn expressions_lead_to_fields() {
+        let object = deployment(1, "web:1");
+        let image = ".spec.template.spec.containers[0].image";
+        for (expression, expected) in [
+            (".spec.replicas", vec![".spec.replicas"]),
+            (".spec.nothing.below", vec![]),
+            (r#".spec.template.spec.containers[] | select(.name == "web") | .image"#, vec![image]),
+            (r#".spec.template.spec.containers[] | select(.name | test("^w.b$")).image"#, vec![image]),
+            (r#".spec.template.spec.containers[]? | select(.image | startswith("web")) .image"#, vec![image]),
+            (".spec.template.spec.containers[-2].image", vec![image]),
+            (".. | select(type == \"string\" and . == \"web:1\")", vec![image]),
+            ("first(.spec.template.spec.containers[]).image", vec![image]),
+            (r#".spec | if has("replicas") then .replicas else .other end"#, vec![".spec.replicas"]),
+            (".spec.replicas, .metadata.name", vec![".metadata.name", ".spec.replicas"]),
+            (r#".spec["replicas"]"#, vec![".spec.replicas"]),
+            (".spec.missing // .spec.replicas", vec![".spec.replicas"]),
+            (
+                r#".spec.template.spec.containers[] | select(any(.name, .image; contains("web:"))) | .image"#,
+                vec![image],
+            ),
+            (".metadata.name.x?", vec![]),
+            ("empty", vec![]),
+            (".a[]?", vec![]),
+        ] {
+            assert_eq!(selected(expression, &object), expected, "{expression}");
+        }
+        // Where the expression does not fit, or makes values of its own, it selects nothing, and says so.
+        for expression in [".metadata.name.x", ".spec | keys", "error", ".spec[]"] {
+            let rules = IgnoreRules::new([rule(expression)]);
+            let expected = usize::from(expression != ".spec[]");
+            assert_eq!(rules.check(&object, &Budget::default()).len(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_bound_is_refused() {
+        for text in [
+            "def f: f; f",
+            "range(1000000)",
+            "repeat(.)",
+            "recurse(.)",
+            "[limit(3; repeat(1))]",
+            r#""x" * 1000000"#,
+            ".a = 1",
+            ".a |= 2",
+            ".a += 1",
+            "del(.a)",
+            "env",
+            "$ENV.PATH",
+            "input",
+            "now",
+            "halt",
+            "reduce .[] as $x (0; 1)",
+            r#""\(.)\(.)""#,
+            "@base64",
+            ".[.a]",
+            ".[1:2]",
+            r#"test("a{1000}")"#,
+            "test(.a)",
+            "import \"x\" as x; .",
+            ".a |",
+            "",
+            "$x",
+            "break $x",
+            "tojson",
+        ] {
+            assert!(text.parse::<JqPath>().is_err(), "{text}");
+        }
+        assert_eq!(format!("{}.", "(".repeat(5_000)).parse::<JqPath>(), Err(JqError::TooLarge));
+        assert_eq!("[".repeat(4_000).parse::<JqPath>(), Err(JqError::TooLarge));
+        assert_eq!(".a|".repeat(3_000).parse::<JqPath>(), Err(JqError::TooLarge));
+        for text in
+            ["if . then ".repeat(400), "-".repeat(4_000), "try ".repeat(1_000), ". as $x|".repeat(500)]
+        {
+            assert!(text.parse::<JqPath>().is_err(), "{}", &text[..20]);
+        }
+    }
+
+    #[test]
+    fn long_expressions_stop() {
+        let object = json!({"l": (0..300).collect::<Vec<_>>()});
+        let double = |n: usize| format!("{}.l", "(.,.)|".repeat(n));
+        for text in [
+            double(25),
+            format!("{}empty", "(.,.)|".repeat(25)),
+            format!("{}select(false)", "(.,.)|".repeat(25)),
+            format!("{}(try error)", "(.,.)|".repeat(25)),
+            format!("{}.l?", "(., (try error catch empty), .)|".repeat(16)),
+            format!("select({}length == 1)", "[.,.]|".repeat(25)),
+            format!("select({}. == .)", "[.,.]|".repeat(25)),
+            format!("select({}first(..) == 1)", "{a:.,b:.}|".repeat(25)),
+            ".l as $l | .l[] as $a | .l[] as $b | .l[] as $c | select($a == $b) | .l".to_owned(),
+            "select([.l[] as $a | .l[] | [.]] | contains([[-1]]))".to_owned(),
+            ".l[] as $a | .l[] as $b | first(select(false), .)".to_owned(),
+        ] {
+            let rules = IgnoreRules::new([rule(&text)]);
+            let stopped = rules.check(&object, &Budget::default().with_steps(50_000));
+            assert!(matches!(stopped[..], [JqRunError::Stopped(_)]), "{text}: {stopped:?}");
+        }
+        let interrupted = Budget::default().with_interrupt(Arc::new(|| true));
+        let rules = IgnoreRules::new([rule(&double(16))]);
+        assert!(matches!(rules.check(&object, &interrupted)[..], [JqRunError::Stopped(_)]));
+        assert_eq!(IgnoreRules::new([rule(&double(8))]).check(&object, &Budget::default()), []);
+    }
+
+    #[test]
+    fn long_chains_are_no_deep_recursion() {
+        let object = json!({"a": 1});
+        for link in [".|", ".a,", ".a//", ". as $x|", "[.]|", ".a==1 or "] {
+            assert_eq!(
+                format!("{}.a", link.repeat(1_000 / link.len())).parse::<JqPath>(),
+                Err(JqError::TooLarge)
+            );
+            let chain: JqPath = format!("{}.a", link.repeat(20)).parse().unwrap();
+            let rules = IgnoreRules::new([IgnoreRule::default().with_jq(chain)]);
+            rules.check(&object, &Budget::default());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text: String, near in "[.a|,()\\[\\]{}\"?:$ =/+*-]{0,24}", tree in small_value()) {
+            for text in [text, near] {
+                if let Ok(path) = text.parse::<JqPath>() {
+                    let rules = IgnoreRules::new([IgnoreRule::default().with_jq(path)]);
+                    let _ = rules.strip(&tree, Some(&tree), &Deduced);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "jq"))]
+#[test]
+fn without_jq_an_expression_is_an_error() {
+    assert_eq!(".a".parse::<JqPath>(), Err(JqError::NotBuiltIn));
+}

@@ -1,0 +1,304 @@
+//! One decision about an object: is it as Git states it, and do the fields belong to who applies them?
+
+use serde_json::Value;
+
+use crate::difference::Cause;
+use crate::ignore::Subject;
+use crate::redact::Masker;
+use crate::schema::Schema;
+use crate::{
+    DiffOptions, Difference, DifferenceKind, FieldPath, FieldSet, ManagedFields, compare, stored_secret,
+};
+
+/// Whether what is desired is what our last apply was of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LastApply {
+    /// It is: what is stored otherwise, and still ours, was stored so by that apply.
+    Same,
+    /// It is not, or was another's.
+    Other,
+    /// Nobody remembers.
+    #[default]
+    Unknown,
+}
+
+/// Who applies the object, and what is known about it.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Applier<'a> {
+    /// The field manager of the apply.
+    pub manager: &'a str,
+    /// Whether what is desired is what that manager applied last.
+    pub last_apply: LastApply,
+    /// Whether a field that is live as stated, but was taken over by others, is a difference. Otherwise such an object is
+    /// [unsure](Verdict::Unsure).
+    pub report_taken: bool,
+    /// Says of a field whether it is a mark of membership: it is owned, and nobody's manifest states it.
+    pub is_mark: &'a dyn Fn(&FieldPath) -> bool,
+}
+
+impl<'a> Applier<'a> {
+    /// An owner of whose last apply nothing is known, and who sets no marks.
+    pub fn new(manager: &'a str) -> Self {
+        Self { manager, last_apply: LastApply::Unknown, report_taken: false, is_mark: &|_| false }
+    }
+
+    /// Says whether what is desired was applied last.
+    #[must_use]
+    pub fn with_last_apply(mut self, last: LastApply) -> Self {
+        self.last_apply = last;
+        self
+    }
+
+    /// Reports fields that others have taken over.
+    #[must_use]
+    pub fn with_taken_reported(mut self, report: bool) -> Self {
+        self.report_taken = report;
+        self
+    }
+
+    /// Says which fields are marks of membership.
+    #[must_use]
+    pub fn with_marks(mut self, is_mark: &'a dyn Fn(&FieldPath) -> bool) -> Self {
+        self.is_mark = is_mark;
+        self
+    }
+}
+
+impl std::fmt::Debug for Applier<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { manager, last_apply, report_taken, is_mark: _ } = self;
+        f.debug_struct("Applier")
+            .field("manager", manager)
+            .field("last_apply", last_apply)
+            .field("report_taken", report_taken)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be said of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// An apply would change nothing.
+    InSync,
+    /// An apply would change these fields: they are stated otherwise, were given up, or were taken over.
+    Differs(Vec<Difference>),
+    /// What is desired was applied, and the server stores these fields otherwise: to apply it again changes nothing.
+    Overruled(Vec<Difference>),
+    /// Nothing differs that can be seen from here; only an apply can tell.
+    Unsure,
+}
+
+/// Decides whether a live object is what is desired, by its values and by who owns them.
+///
+/// - A field that is stated and live otherwise differs ([`compare`]). If what is desired is what was applied last, and the
+///   field is still ours, the server [overruled](Cause::Overruled) it.
+/// - A field that our last apply owns and that is not stated any more was [given up](Cause::GivenUp): the next apply removes it.
+/// - A field that is live as stated, and not ours, was [taken](Cause::Taken): the next removal in Git would leave it.
+///
+/// ```
+/// use gitops_diff::schema::BuiltIn;
+/// use gitops_diff::{Applier, DiffOptions, Verdict, judge};
+/// use serde_json::json;
+///
+/// let git = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}});
+/// let live = json!({
+///     "apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1", "b": "2"},
+///     "metadata": {"managedFields": [{"manager": "gitops", "operation": "Apply", "apiVersion": "v1",
+///         "fieldsV1": {"f:data": {"f:a": {}, "f:b": {}}}}]},
+/// });
+/// let verdict = judge(&git, &live, Applier::new("gitops"), &BuiltIn, &DiffOptions::default());
+/// let Verdict::Differs(differences) = verdict else { panic!() };
+/// assert_eq!(differences[0].to_string(), r#".data.b  Git absent, live "2""#);
+/// ```
+pub fn judge(
+    desired: &Value,
+    live: &Value,
+    owner: Applier<'_>,
+    schema: &dyn Schema,
+    options: &DiffOptions,
+) -> Verdict {
+    let options = options.clone().with_manager(owner.manager);
+    let subject = Subject::of(desired);
+    let stripped =
+        if options.rules.is_empty() { None } else { options.rules.strip(desired, Some(live), schema) };
+    let stated_object = stripped.as_ref().unwrap_or(desired);
+    let stored = stored_secret(stated_object);
+    let stated_object = stored.as_ref().unwrap_or(stated_object);
+    let differences = compare(stated_object, live, schema, &options);
+    let managed = ManagedFields::of(live).unwrap_or_default();
+    let (owned, api_version) = owned_by(live, owner.manager);
+    let version = desired.get("apiVersion").and_then(Value::as_str);
+    if api_version.is_some_and(|owned| Some(owned) != version) {
+        // The fields are named as in another version: only the server can translate them.
+        return if differences.is_empty() { Verdict::Unsure } else { Verdict::Differs(differences) };
+    }
+    let stated = FieldSet::of(stated_object, schema);
+    let mut scene = Scene {
+        live,
+        object: stated_object,
+        owned,
+        stated,
+        managed: &managed,
+        owner,
+        masker: Masker::new(&options.redact, &[live, desired]),
+    };
+    let mut taken = scene.taken();
+    // Of a field that differs too, the difference says it all.
+    taken.retain(|t| !differences.iter().any(|d| t.path.starts_with(&d.path) || d.path.starts_with(&t.path)));
+    let was_taken = !taken.is_empty();
+    if !owner.report_taken {
+        taken.clear();
+    }
+    if owner.last_apply == LastApply::Same {
+        return scene.since_that_apply(differences, taken);
+    }
+    let mut given_up = scene.given_up();
+    if !options.rules.is_empty() {
+        let left = options.rules.paths(live, Some(live), schema);
+        given_up.retain(|difference| {
+            !options.rules.covers(&subject, &difference.path)
+                && !left.iter().any(|path| difference.path.starts_with(path))
+        });
+    }
+    let mut differing = differences;
+    differing.extend(taken);
+    differing.extend(given_up);
+    if !differing.is_empty() {
+        return Verdict::Differs(differing);
+    }
+    // Nothing differs. If what was applied last was something else, or is not remembered and not all of it is ours, the apply
+    // that makes it so changes nothing else.
+    let all_ours =
+        owner.last_apply == LastApply::Unknown && !was_taken && scene.stated.is_subset(&scene.owned);
+    if all_ours { Verdict::InSync } else { Verdict::Unsure }
+}
+
+/// What a manager owns by applying, and the version that the fields are named in. An entry of another manager that cannot be
+/// read does not matter.
+fn owned_by<'v>(live: &'v Value, manager: &str) -> (FieldSet, Option<&'v str>) {
+    fn text<'v>(entry: &'v Value, field: &str) -> &'v str {
+        entry.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+    let entries = live.get("metadata").and_then(|metadata| metadata.get("managedFields")?.as_array());
+    let entry = entries.into_iter().flatten().find(|entry| {
+        text(entry, "manager") == manager
+            && text(entry, "operation") == "Apply"
+            && text(entry, "subresource").is_empty()
+    });
+    let fields = entry.and_then(|entry| FieldSet::from_fields_v1(entry.get("fieldsV1")?).ok());
+    (fields.unwrap_or_default(), entry.map(|entry| text(entry, "apiVersion")).filter(|text| !text.is_empty()))
+}
+
+/// What the decision looks at.
+struct Scene<'a> {
+    live: &'a Value,
+    /// What is stated, as it is stored.
+    object: &'a Value,
+    owned: FieldSet,
+    stated: FieldSet,
+    managed: &'a ManagedFields,
+    owner: Applier<'a>,
+    masker: Masker<'a>,
+}
+
+impl Scene<'_> {
+    /// Whoever changes or removes a field otherwise than by applying takes it away from its owner. So what is stored
+    /// otherwise than stated, and is still ours, was stored so by the apply.
+    fn since_that_apply(&self, differences: Vec<Difference>, taken: Vec<Difference>) -> Verdict {
+        let (overruled, mut drifted): (Vec<_>, Vec<_>) =
+            differences.into_iter().partition(|difference| self.owned.contains_or_covers(&difference.path));
+        drifted.extend(taken);
+        if !drifted.is_empty() {
+            return Verdict::Differs(drifted);
+        }
+        let overruled: Vec<_> = overruled
+            .into_iter()
+            .filter(|difference| !is_dropped(difference))
+            .map(|difference| difference.with_cause(Cause::Overruled))
+            .collect();
+        if overruled.is_empty() { Verdict::InSync } else { Verdict::Overruled(overruled) }
+    }
+
+    /// Stated fields that are live, and that somebody took from us.
+    fn taken(&mut self) -> Vec<Difference> {
+        let Self { live, owned, stated, managed, owner, masker, .. } = self;
+        let lost = |path: &FieldPath| !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v));
+        let mut paths = stated.iter().filter(lost).peekable();
+        if paths.peek().is_some() && owned.is_empty() {
+            // All of it, with the entry that says so.
+            let entries = FieldPath::of_fields(["metadata", "managedFields"]);
+            let difference = Difference::of_entries(entries).with_cause(Cause::Taken);
+            return vec![difference];
+        }
+        let difference = |path: FieldPath| {
+            // The value is as stated: only who owns it differs.
+            let value = masker.shown_at(live, &path);
+            let writer = managed.writer_of(&path, Some(owner.manager)).map(str::to_owned);
+            let difference = Difference::new(path, DifferenceKind::Changed, value.clone(), value);
+            let difference = difference.with_cause(Cause::Taken);
+            match writer {
+                Some(writer) => difference.with_writer(writer),
+                None => difference,
+            }
+        };
+        paths.map(difference).collect()
+    }
+
+    /// Fields that we own and no longer state. A list item is one difference, not one for each field of it.
+    fn given_up(&mut self) -> Vec<Difference> {
+        let Self { live, object, owned, stated, owner, masker, .. } = self;
+        let mut found: Vec<FieldPath> = Vec::new();
+        for path in owned.iter() {
+            let below = found.last().is_some_and(|parent| path.starts_with(parent));
+            if !below
+                && !(owner.is_mark)(&path)
+                && !is_stated(stated, object, &path)
+                && path.get(live).is_some()
+            {
+                found.push(path);
+            }
+        }
+        let difference = |path: FieldPath| {
+            let live = masker.shown_at(live, &path);
+            Difference::new(path, DifferenceKind::Removed, crate::Shown::Absent, live)
+                .with_cause(Cause::GivenUp)
+        };
+        found.into_iter().map(difference).collect()
+    }
+}
+
+/// Whether a field is stated, has fields below it that are, or lies within an atomic value that is. An empty map is no such
+/// value: it states that it is there, and nothing of what others put into it.
+fn is_stated(stated: &FieldSet, object: &Value, path: &FieldPath) -> bool {
+    if !stated.touches(path) {
+        return false;
+    }
+    let mut above = path.clone();
+    while above.pop().is_some() && !above.is_root() {
+        if stated.contains(&above)
+            && above.get(object).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty)
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// A stated zero or false that is not live: the API server leaves out some of them when it stores an object, although they
+/// stay ours.
+pub fn is_dropped(difference: &Difference) -> bool {
+    let Some(desired) = difference.desired.value() else { return false };
+    let empty = match desired {
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    };
+    empty && difference.live == crate::Shown::Absent
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
