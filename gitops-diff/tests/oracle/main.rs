@@ -6,14 +6,15 @@
 //!
 //! `GITOPS_ORACLE_SEED` repeats a run, `GITOPS_ORACLE_CASES` says how many comparisons there are, and `GITOPS_ORACLE_KEEP`
 //! names a directory into which some of them are written as vectors.
-#![allow(clippy::print_stdout)] // The counts are to be read.
+#![allow(clippy::print_stdout, reason = "the counts are to be read")]
+#![allow(clippy::expect_used, clippy::panic, reason = "it is a test")]
 
 mod keep;
 mod oracle;
 mod random;
 mod rules;
 #[path = "../../examples/conformance/runner/mod.rs"]
-#[allow(dead_code)] // Here nothing is read from files of vectors.
+#[allow(dead_code, reason = "here nothing is read from files of vectors")]
 mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
