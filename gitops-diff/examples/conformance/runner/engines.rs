@@ -114,6 +114,8 @@ pub(crate) struct Write<'a> {
     pub(crate) manager: &'a str,
     pub(crate) subresource: Option<&'a str>,
     pub(crate) force: bool,
+    /// Objects without managed fields as the API server has them, not as structured-merge-diff alone.
+    pub(crate) before_first_apply: bool,
 }
 
 /// What a write leaves: the object without its managed fields, and those.
@@ -162,6 +164,7 @@ impl Write<'_> {
         WriteOptions::new(self.manager)
             .with_subresource(self.subresource.unwrap_or_default())
             .with_force(self.force)
+            .with_before_first_apply(self.before_first_apply)
             .with_unknown_fields(UnknownFields::Refuse)
     }
 

@@ -85,6 +85,9 @@ impl Session {
         let manager = *dice.pick(&MANAGERS);
         let mut request =
             json!({"kind": self.kind.json(), "schema": self.schema, "live": self.live, "manager": manager});
+        if dice.percent(50) {
+            request["before_first_apply"] = json!(true);
+        }
         if dice.percent(20) {
             request["field_manager"] = json!(true);
         }
