@@ -24,7 +24,8 @@ func (s *server) crossCheck(req *request, result answer) (answer, error) {
 	entriesBefore := liveObject.GetManagedFields()
 	// Nor does it tell API versions apart.
 	otherVersion := func(entry metav1.ManagedFieldsEntry) bool { return entry.APIVersion != req.Kind.APIVersion }
-	if slices.ContainsFunc(entriesBefore, otherVersion) {
+	isNobodys := len(entriesBefore) == 0 && !req.BeforeFirstApply
+	if isNobodys || slices.ContainsFunc(entriesBefore, otherVersion) {
 		return result, nil
 	}
 	converter, err := s.schemas.converter(req.Schema)

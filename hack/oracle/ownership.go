@@ -96,8 +96,10 @@ func (s *server) serverSideApply(req *request) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.beforeFirstApply(req.Subresource); err != nil {
-		return nil, err
+	if req.BeforeFirstApply {
+		if err := w.beforeFirstApply(req.Subresource); err != nil {
+			return nil, err
+		}
 	}
 	merged, managers, err := w.updater.Apply(w.typed, w.object, w.version, w.managers, self, req.Force)
 	var conflicts merge.Conflicts
@@ -135,7 +137,7 @@ func (s *server) serverSideUpdate(req *request) (answer, error) {
 		return nil, err
 	}
 	// An object that nobody ever applied is tracked from its creation on, or not at all (skipnonapplied.go).
-	if len(w.managers) > 0 || w.live.GetUID() == "" {
+	if !req.BeforeFirstApply || len(w.managers) > 0 || w.live.GetUID() == "" {
 		if err := w.update(self); err != nil {
 			return nil, err
 		}

@@ -39,6 +39,8 @@ type request struct {
 	Manager     string          `json:"manager"`
 	Subresource string          `json:"subresource"`
 	Force       bool            `json:"force"`
+	// Treats an object without managed fields as the API server does, not as structured-merge-diff alone.
+	BeforeFirstApply bool `json:"before_first_apply"`
 	// Also asks the API server's own FieldManager, and fails where it says something else.
 	FieldManager bool `json:"field_manager"`
 

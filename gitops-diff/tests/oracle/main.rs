@@ -4,14 +4,17 @@
 //! GITOPS_ORACLE=$(hack/oracle/build) cargo test -p gitops-diff --features oracle -- --ignored
 //! ```
 //!
-//! `GITOPS_ORACLE_SEED` repeats a run, `GITOPS_ORACLE_CASES` says how many comparisons there are at least.
-#![allow(clippy::print_stdout)] // The counts are to be read.
+//! `GITOPS_ORACLE_SEED` repeats a run, `GITOPS_ORACLE_CASES` says how many comparisons there are, and `GITOPS_ORACLE_KEEP`
+//! names a directory into which some of them are written as vectors.
+#![allow(clippy::print_stdout, reason = "the counts are to be read")]
+#![allow(clippy::expect_used, clippy::panic, reason = "it is a test")]
 
+mod keep;
 mod oracle;
 mod random;
 mod rules;
 #[path = "../../examples/conformance/runner/mod.rs"]
-#[allow(dead_code)] // Here nothing is read from files of vectors.
+#[allow(dead_code, reason = "here nothing is read from files of vectors")]
 mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +25,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
+use keep::Keeper;
 use oracle::Oracle;
 use random::{CaseTree, Cases, Dice, Session, World};
 use rules::{RULES, Seen};
@@ -44,6 +48,7 @@ struct Run {
     counts: Counts,
     /// The operations and the beginnings of what was said about differences that were printed.
     shown: BTreeSet<(String, String)>,
+    keeper: Keeper,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +78,7 @@ fn our_results_are_those_of_the_reference() {
         seed,
         counts: Counts::default(),
         shown: BTreeSet::new(),
+        keeper: Keeper::default(),
     };
 
     let mut dice = Dice::new(seed);
@@ -81,6 +87,9 @@ fn our_results_are_those_of_the_reference() {
     run.each(&mut dice, typed, random::typed_case);
     run.sessions(&mut dice, writes);
     run.counts.report(cases);
+    if let Some(directory) = std::env::var_os("GITOPS_ORACLE_KEEP") {
+        run.keeper.write(Path::new(&directory)).expect("the vectors can be written");
+    }
 }
 
 /// The crate's own vectors, and the schemas beside them.
@@ -147,6 +156,7 @@ impl Run {
             return;
         }
         self.counts.add(&Seen { case, answer });
+        self.keeper.look_at(&Seen { case, answer });
         if let Outcome::Failed(why) = self.outcome(case, answer) {
             self.counts.different += 1;
             let sort = (

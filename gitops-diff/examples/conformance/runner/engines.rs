@@ -7,7 +7,7 @@ use gitops_diff::merge_patch::{self, MergePatchError};
 use gitops_diff::schema::{Schema, Type, UnknownFields};
 use gitops_diff::strategic::{self, StrategicError, StrategicOptions, TypeSource};
 use gitops_diff::typed::{self, ValidateOptions};
-use gitops_diff::{ApplyError, Conflict, FieldPath, FieldSet, TypeRef, WriteOptions};
+use gitops_diff::{ApplyError, Conflict, FieldPath, FieldSet, PathElement, TypeRef, WriteOptions};
 use serde_json::{Map, Value, json};
 
 use super::compare::as_go_writes;
@@ -32,6 +32,7 @@ impl From<MergePatchError> for Failure {
 }
 
 /// What does not fit its schema.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn invalid(error: impl ToString) -> Failure {
     Failure { class: "invalid", message: error.to_string() }
 }
@@ -113,6 +114,8 @@ pub(crate) struct Write<'a> {
     pub(crate) manager: &'a str,
     pub(crate) subresource: Option<&'a str>,
     pub(crate) force: bool,
+    /// Objects without managed fields as the API server has them, not as structured-merge-diff alone.
+    pub(crate) before_first_apply: bool,
 }
 
 /// What a write leaves: the object without its managed fields, and those.
@@ -127,7 +130,7 @@ pub(crate) struct Written {
 #[derive(Debug)]
 pub(crate) enum Applied {
     Written(Written),
-    /// As in the vectors: manager, operation, apiVersion?, subresource?, path and path_elements.
+    /// As in the vectors: manager, operation, `apiVersion`?, subresource?, path and `path_elements`.
     Conflicts(Vec<Value>),
 }
 
@@ -144,7 +147,7 @@ impl Schema for Only<'_> {
 /// Server-side apply.
 pub(crate) fn apply(ty: Type<'_>, write: &Write<'_>) -> Result<Applied, Failure> {
     match gitops_diff::apply(Some(write.live), write.object, &Only(ty), &write.options()) {
-        Ok(applied) => Ok(Applied::Written(write.written(&applied))),
+        Ok(applied) => Ok(Applied::Written(Write::written(&applied))),
         Err(ApplyError::Conflicts(all)) => Ok(Applied::Conflicts(all.iter().map(conflict).collect())),
         Err(error) => Err(invalid(error)),
     }
@@ -153,7 +156,7 @@ pub(crate) fn apply(ty: Type<'_>, write: &Write<'_>) -> Result<Applied, Failure>
 /// The bookkeeping of an update.
 pub(crate) fn update(ty: Type<'_>, write: &Write<'_>) -> Result<Written, Failure> {
     let applied = gitops_diff::update(Some(write.live), write.object, &Only(ty), &write.options());
-    applied.map(|applied| write.written(&applied)).map_err(invalid)
+    applied.map(|applied| Write::written(&applied)).map_err(invalid)
 }
 
 impl Write<'_> {
@@ -161,10 +164,11 @@ impl Write<'_> {
         WriteOptions::new(self.manager)
             .with_subresource(self.subresource.unwrap_or_default())
             .with_force(self.force)
+            .with_before_first_apply(self.before_first_apply)
             .with_unknown_fields(UnknownFields::Refuse)
     }
 
-    fn written(&self, applied: &gitops_diff::Applied<'_>) -> Written {
+    fn written(applied: &gitops_diff::Applied<'_>) -> Written {
         let mut object = applied.object.clone().into_owned();
         let mut managed_fields = json!([]);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -197,7 +201,7 @@ fn element_as_go_writes(element: &str) -> String {
 }
 
 fn conflict(conflict: &Conflict) -> Value {
-    let elements: Vec<_> = conflict.path.elements().iter().map(|element| element.to_managed()).collect();
+    let elements: Vec<_> = conflict.path.elements().iter().map(PathElement::to_managed).collect();
     let mut found = json!({
         "manager": conflict.manager, "operation": conflict.operation.as_str(),
         "path": elements.iter().map(|element| element_as_go_writes(element)).collect::<String>(),

@@ -62,6 +62,7 @@ fn write<'c>(case: &'c Case, object: &str) -> Write<'c> {
         manager: case.text("manager").unwrap_or_default(),
         subresource: case.text("subresource"),
         force: case.flag("force"),
+        before_first_apply: case.flag("before_first_apply"),
     }
 }
 

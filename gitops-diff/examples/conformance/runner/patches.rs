@@ -27,7 +27,7 @@ pub(crate) fn json_merge_patch(case: &Case) -> Result<(), String> {
         }
         Some(theirs) => outcome("the merge of Kubernetes", theirs, "expected", merged)?,
         None if original.is_object() => {
-            outcome("the merge of Kubernetes", &json_of(case), "expected", merged)?
+            outcome("the merge of Kubernetes", &json_of(case), "expected", merged)?;
         }
         None => {}
     }

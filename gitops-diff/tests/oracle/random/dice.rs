@@ -1,6 +1,6 @@
 //! Choices that can be made again.
 
-/// A source of choices: the same for the same seed (SplitMix64).
+/// A source of choices: the same for the same seed (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 

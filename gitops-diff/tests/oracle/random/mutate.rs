@@ -8,21 +8,21 @@ use super::values::{Maker, without_duplicates};
 
 /// A copy with a few changes; what tells an object apart stays, nearly always.
 pub(crate) fn mutated(dice: &mut Dice, ty: Type<'_>, object: &Value, changes: usize) -> Value {
-    let mut changed = object.clone();
+    let mut copy = object.clone();
     for _ in 0..changes {
-        change(dice, ty, &mut changed, &[], true);
+        change(dice, ty, &mut copy, &[], true);
     }
     if dice.percent(99) {
         for field in ["apiVersion", "kind"] {
-            restore(object, &mut changed, field);
+            restore(object, &mut copy, field);
         }
-        match (object.get("metadata"), changed.get_mut("metadata")) {
+        match (object.get("metadata"), copy.get_mut("metadata")) {
             (Some(before), Some(after)) if after.is_object() => restore(before, after, "name"),
-            (Some(before), _) => changed["metadata"] = json!({"name": before["name"]}),
+            (Some(before), _) => copy["metadata"] = json!({"name": before["name"]}),
             _ => {}
         }
     }
-    changed
+    copy
 }
 
 fn restore(from: &Value, to: &mut Value, field: &str) {

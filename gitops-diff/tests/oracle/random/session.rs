@@ -32,8 +32,8 @@ impl Session {
         let known = kind.ty();
         let object = kind.object(&mut dice, known, 40);
         let (ty, schema) = if dice.percent(12) {
-            kind.api_version = "deduced.example.com/v1".to_owned();
-            kind.kind = "Thing".to_owned();
+            kind.api_version = String::from("deduced.example.com/v1");
+            kind.kind = String::from("Thing");
             (Type::deduced(), json!({"file": "deduced", "type": "__untyped_deduced_"}))
         } else {
             (known, kind.schema())
@@ -85,6 +85,9 @@ impl Session {
         let manager = *dice.pick(&MANAGERS);
         let mut request =
             json!({"kind": self.kind.json(), "schema": self.schema, "live": self.live, "manager": manager});
+        if dice.percent(50) {
+            request["before_first_apply"] = json!(true);
+        }
         if dice.percent(20) {
             request["field_manager"] = json!(true);
         }

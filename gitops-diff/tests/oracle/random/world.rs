@@ -53,6 +53,7 @@ pub(crate) struct World {
 
 /// A built-in kind.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_field_names, reason = "the words of the field")]
 pub(crate) struct Kind {
     pub(crate) api_version: String,
     pub(crate) kind: String,
