@@ -41,7 +41,7 @@ fn merging(c: &mut Criterion) {
         b.iter(|| {
             for pair in black_box(&pairs) {
                 let [last, desired, live] =
-                    [&pair.last_applied, &pair.desired, &pair.live].map(|t| t.as_bytes());
+                    [&pair.last_applied, &pair.desired, &pair.live].map(String::as_bytes);
                 let (patch, _) = three_way::patch_from_json(last, desired, live, &BuiltIn, &options).unwrap();
                 black_box(serde_json::to_vec(&patch).unwrap());
             }

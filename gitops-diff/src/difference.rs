@@ -54,6 +54,7 @@ pub enum Cause {
 }
 
 impl Cause {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_unknown(&self) -> bool {
         *self == Self::Unknown
     }

@@ -11,6 +11,7 @@
 //!   any of them changed. A [`Glance`] finds that out from the bytes of a watch event, without parsing them.
 //! - [`apply`] and [`update`] do what an API server does with a write: merge, conflicts, ownership; [`extract`] says what
 //!   a manager applied. They are made of the operations of [`typed`].
+//! - [`strategic`] and [`merge_patch`] are Kubernetes' merge patches, [`three_way`] is the merge of `kubectl apply`.
 //! - `patch` makes and applies JSON Patches; `unified` and `yaml` write text for people.
 //! - [`Redaction`] masks what must not be shown. Everything that prints is made of [`Redacted`] trees, which it makes.
 //!

@@ -457,7 +457,9 @@ mod tests {
 
         #[test]
         fn managed_form_round_trips(element in element()) {
-            prop_assert_eq!(PathElement::from_managed(&element.to_managed()).unwrap(), element);
+            // A large float is spelled as an integer, as Go does, and is read as one.
+            let text = element.to_managed();
+            prop_assert_eq!(PathElement::from_managed(&text).unwrap().to_managed(), text);
         }
 
         #[test]

@@ -275,12 +275,12 @@ fn copy(value: &Value, marked: &Marked<'_>, mask: &mut impl FnMut(&Value, bool) 
     }
     match value {
         Value::Object(map) => {
-            let mut masked = Map::new();
+            let mut copied = Map::new();
             // In one order, so that the numbers of masks do not depend on how a map is kept.
             for (key, child) in crate::canonical::sorted(map) {
-                masked.insert(key.clone(), copy(child, marked, mask));
+                copied.insert(key.clone(), copy(child, marked, mask));
             }
-            Value::Object(masked)
+            Value::Object(copied)
         }
         Value::Array(items) => items.iter().map(|item| copy(item, marked, mask)).collect(),
         scalar => scalar.clone(),
@@ -316,7 +316,9 @@ fn mark_secrets<'v>(value: &'v Value, secret: bool, marked: &mut Marked<'v>) {
             }
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| mark_secrets(item, is_secret(item), marked));
+            for item in items {
+                mark_secrets(item, is_secret(item), marked);
+            }
         }
         _ => {}
     }

@@ -114,11 +114,11 @@ pub enum Verdict {
 pub fn judge(
     desired: &Value,
     live: &Value,
-    owner: Applier<'_>,
+    applier: Applier<'_>,
     schema: &dyn Schema,
     options: &DiffOptions,
 ) -> Verdict {
-    let options = options.clone().with_manager(owner.manager);
+    let options = options.clone().with_manager(applier.manager);
     let subject = Subject::of(desired);
     let stripped =
         if options.rules.is_empty() { None } else { options.rules.strip(desired, Some(live), schema) };
@@ -127,7 +127,7 @@ pub fn judge(
     let stated_object = stored.as_ref().unwrap_or(stated_object);
     let differences = compare(stated_object, live, schema, &options);
     let managed = ManagedFields::of(live).unwrap_or_default();
-    let (owned, api_version) = owned_by(live, owner.manager);
+    let (owned, api_version) = owned_by(live, applier.manager);
     let version = desired.get("apiVersion").and_then(Value::as_str);
     if api_version.is_some_and(|owned| Some(owned) != version) {
         // The fields are named as in another version: only the server can translate them.
@@ -140,17 +140,17 @@ pub fn judge(
         owned,
         stated,
         managed: &managed,
-        owner,
+        applier,
         masker: Masker::new(&options.redact, &[live, desired]),
     };
     let mut taken = scene.taken();
     // Of a field that differs too, the difference says it all.
     taken.retain(|t| !differences.iter().any(|d| t.path.starts_with(&d.path) || d.path.starts_with(&t.path)));
     let was_taken = !taken.is_empty();
-    if !owner.report_taken {
+    if !applier.report_taken {
         taken.clear();
     }
-    if owner.last_apply == LastApply::Same {
+    if applier.last_apply == LastApply::Same {
         return scene.since_that_apply(differences, taken);
     }
     let mut given_up = scene.given_up();
@@ -170,7 +170,7 @@ pub fn judge(
     // Nothing differs. If what was applied last was something else, or is not remembered and not all of it is ours, the apply
     // that makes it so changes nothing else.
     let all_ours =
-        owner.last_apply == LastApply::Unknown && !was_taken && scene.stated.is_subset(&scene.owned);
+        applier.last_apply == LastApply::Unknown && !was_taken && scene.stated.is_subset(&scene.owned);
     if all_ours { Verdict::InSync } else { Verdict::Unsure }
 }
 
@@ -198,7 +198,7 @@ struct Scene<'a> {
     owned: FieldSet,
     stated: FieldSet,
     managed: &'a ManagedFields,
-    owner: Applier<'a>,
+    applier: Applier<'a>,
     masker: Masker<'a>,
 }
 
@@ -222,7 +222,7 @@ impl Scene<'_> {
 
     /// Stated fields that are live, and that somebody took from us.
     fn taken(&mut self) -> Vec<Difference> {
-        let Self { live, owned, stated, managed, owner, masker, .. } = self;
+        let Self { live, owned, stated, managed, applier, masker, .. } = self;
         let lost = |path: &FieldPath| !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v));
         let mut paths = stated.iter().filter(lost).peekable();
         if paths.peek().is_some() && owned.is_empty() {
@@ -234,7 +234,7 @@ impl Scene<'_> {
         let difference = |path: FieldPath| {
             // The value is as stated: only who owns it differs.
             let value = masker.shown_at(live, &path);
-            let writer = managed.writer_of(&path, Some(owner.manager)).map(str::to_owned);
+            let writer = managed.writer_of(&path, Some(applier.manager)).map(str::to_owned);
             let difference = Difference::new(path, DifferenceKind::Changed, value.clone(), value);
             let difference = difference.with_cause(Cause::Taken);
             match writer {
@@ -247,12 +247,12 @@ impl Scene<'_> {
 
     /// Fields that we own and no longer state. A list item is one difference, not one for each field of it.
     fn given_up(&mut self) -> Vec<Difference> {
-        let Self { live, object, owned, stated, owner, masker, .. } = self;
+        let Self { live, object, owned, stated, applier, masker, .. } = self;
         let mut found: Vec<FieldPath> = Vec::new();
         for path in owned.iter() {
             let below = found.last().is_some_and(|parent| path.starts_with(parent));
             if !below
-                && !(owner.is_mark)(&path)
+                && !(applier.is_mark)(&path)
                 && !is_stated(stated, object, &path)
                 && path.get(live).is_some()
             {
@@ -301,4 +301,114 @@ pub fn is_dropped(difference: &Difference) -> bool {
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::BuiltIn;
+    use crate::{IgnoreRule, IgnoreRules, WriteOptions, apply, update};
+
+    fn config(data: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data})
+    }
+
+    fn applied(data: &Value) -> Value {
+        apply(None, &config(data), &BuiltIn, &WriteOptions::new("us")).unwrap().object.into_owned()
+    }
+
+    fn edited(live: &Value, field: &str, value: &str) -> Value {
+        let mut object = live.clone();
+        object["data"][field] = value.into();
+        update(Some(live), &object, &BuiltIn, &WriteOptions::new("them")).unwrap().object.into_owned()
+    }
+
+    fn causes(verdict: Verdict) -> Vec<(String, Cause)> {
+        match verdict {
+            Verdict::Differs(fields) | Verdict::Overruled(fields) => {
+                fields.into_iter().map(|field| (field.path.to_string(), field.cause)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn decide(data: &Value, live: &Value, last: LastApply) -> Verdict {
+        let us = Applier::new("us").with_last_apply(last).with_taken_reported(true);
+        judge(&config(data), live, us, &BuiltIn, &DiffOptions::default())
+    }
+
+    #[test]
+    fn each_cause_is_told() {
+        let one = |path: &str, cause| vec![(path.to_owned(), cause)];
+        let data = json!({"a": "1", "b": "2"});
+        let live = applied(&data);
+        assert_eq!(decide(&data, &live, LastApply::Unknown), Verdict::InSync);
+        assert_eq!(decide(&data, &live, LastApply::Same), Verdict::InSync);
+        assert_eq!(decide(&data, &live, LastApply::Other), Verdict::Unsure);
+
+        let drifted = edited(&live, "a", "9");
+        assert_eq!(causes(decide(&data, &drifted, LastApply::Same)), one(".data.a", Cause::Written));
+        let put_back = edited(&drifted, "a", "1");
+        assert_eq!(causes(decide(&data, &put_back, LastApply::Same)), one(".data.a", Cause::Taken));
+        assert_eq!(
+            causes(decide(&json!({"a": "1"}), &live, LastApply::Other)),
+            one(".data.b", Cause::GivenUp)
+        );
+        assert_eq!(causes(decide(&json!({}), &live, LastApply::Other)).len(), 2);
+        let more = json!({"a": "1", "b": "2", "c": "3"});
+        assert_eq!(causes(decide(&more, &live, LastApply::Other)), one(".data.c", Cause::Missing));
+        assert_eq!(
+            causes(decide(&json!({"a": "5", "b": "2"}), &live, LastApply::Other)),
+            one(".data.a", Cause::Applied)
+        );
+        let mut forced = live.clone();
+        forced["data"]["a"] = "forced".into();
+        let verdict = decide(&data, &forced, LastApply::Same);
+        assert!(matches!(verdict, Verdict::Overruled(_)));
+        assert_eq!(causes(verdict), one(".data.a", Cause::Overruled));
+    }
+
+    #[test]
+    fn without_our_entry_it_is_lost_as_a_whole() {
+        let data = json!({"a": "1"});
+        for entries in [
+            json!(null),
+            json!([]),
+            json!("broken"),
+            json!([{"manager": "us", "operation": "Apply", "fieldsV1": 3}]),
+        ] {
+            let mut live = config(&data);
+            live["metadata"]["managedFields"] = entries;
+            let lost = causes(decide(&data, &live, LastApply::Same));
+            assert_eq!(lost, [(".metadata.managedFields".to_owned(), Cause::Taken)]);
+            let verdict = judge(&config(&data), &live, Applier::new("us"), &BuiltIn, &DiffOptions::default());
+            assert_eq!(verdict, Verdict::Unsure);
+        }
+    }
+
+    #[test]
+    fn what_is_left_to_others_is_neither_different_nor_given_up() {
+        let live = edited(&applied(&json!({"a": "1", "b": "2"})), "a", "9");
+        let rules = IgnoreRules::new([IgnoreRule::default().with_pointer("/data/a".parse().unwrap())]);
+        let options = DiffOptions::default().with_rules(rules);
+        for data in [json!({"a": "1", "b": "2"}), json!({"b": "2"})] {
+            let verdict = judge(&config(&data), &live, Applier::new("us"), &BuiltIn, &options);
+            assert_eq!(verdict, Verdict::InSync, "{data}");
+        }
+    }
+
+    #[test]
+    fn marks_are_not_given_up() {
+        let mut marked = config(&json!({"a": "1"}));
+        marked["metadata"]["labels"] = json!({"mark": "us"});
+        let live = apply(None, &marked, &BuiltIn, &WriteOptions::new("us")).unwrap().object;
+        let is_mark = |path: &FieldPath| path == &FieldPath::of_fields(["metadata", "labels", "mark"]);
+        let us = Applier::new("us").with_marks(&is_mark);
+        assert_eq!(
+            judge(&config(&json!({"a": "1"})), &live, us, &BuiltIn, &DiffOptions::default()),
+            Verdict::InSync
+        );
+    }
 }

@@ -2,6 +2,14 @@
 //!
 //! `GITOPS_REFERENCE` names the directory beside which they are.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
+
 use std::path::PathBuf;
 
 use gitops_diff::merge_patch::{self, MergePatchError};

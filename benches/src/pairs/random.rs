@@ -1,6 +1,8 @@
 //! Numbers that look random and are the same in every run.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+use std::fmt::Write as _;
+
+/// `SplitMix64` (Steele, Lea and Flood, 2014).
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
@@ -32,7 +34,8 @@ impl Random {
     pub(super) fn hex(&mut self, digits: usize) -> String {
         let mut text = String::new();
         while text.len() < digits {
-            text.push_str(&format!("{:016x}", self.next()));
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{:016x}", self.next());
         }
         text.truncate(digits);
         text

@@ -18,7 +18,7 @@ pub(super) struct Extra<'a> {
     pub(super) names: &'a [&'a str],
     pub(super) value: &'a Value,
     /// The map that it is in.
-    pub(super) live: &'a Map<String, Value>,
+    pub(super) parent: &'a Map<String, Value>,
 }
 
 impl Extra<'_> {
@@ -32,7 +32,7 @@ impl Extra<'_> {
     }
 
     fn sibling(&self, name: &str) -> Option<&str> {
-        self.live.get(name)?.as_str()
+        self.parent.get(name)?.as_str()
     }
 
     /// Types that are used by several kinds.
@@ -160,8 +160,14 @@ impl Extra<'_> {
         };
         match names {
             // resource/v1, SetDefaults_ExactDeviceRequest and SetDefaults_DeviceSubRequest; v1beta1, SetDefaults_DeviceRequest
-            ["spec", "devices", "requests", "*", "allocationMode" | "exactly" | "firstAvailable", ..]
-            | ["spec", "devices", "requests", "*", "count" | "tolerations", ..] => match names.last() {
+            [
+                "spec",
+                "devices",
+                "requests",
+                "*",
+                "allocationMode" | "count" | "exactly" | "firstAvailable" | "tolerations",
+                ..,
+            ] => match names.last() {
                 Some(&"allocationMode") => self.text() == Some("ExactCount"),
                 Some(&"count") => {
                     self.value == 1 && matches!(self.sibling("allocationMode"), None | Some("ExactCount"))
@@ -210,104 +216,7 @@ pub(super) fn is_added_toleration(item: &Value) -> bool {
         && text("operator") == "Exists"
 }
 
-/// Whether a stated zero is not stored: Kubernetes' Go type of the field holds it by value with `omitempty`, so that the
-/// API server cannot tell it from an absent one. Only for scalars; [`is_default`](Extra::is_default) covers what takes the
-/// place of the zero.
-pub(super) fn is_dropped_zero(object: &TypeRef<'_>, names: &[&str], value: &Value) -> bool {
-    let zero = match value {
-        Value::Bool(flag) => !flag,
-        Value::String(text) => text.is_empty(),
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        _ => false,
-    };
-    let Some((name, way)) = names.split_last() else { return false };
-    zero && object.is_built_in()
-        && (DROPPED.binary_search(name).is_ok()
-            || matches!(
-                (way, *name),
-                ([.., "env", "*"], "value")
-                    | ([.., "ports", "*"], "protocol" | "name")
-                    | ([.., "tolerations", "*"], "key" | "operator" | "value" | "effect")
-                    | (["subjects", "*"], "apiGroup" | "namespace")
-                    | ([.., "volumeMounts", "*"], "readOnly")
-                    | ([.., "httpGet"], "path" | "host")
-                    | ([.., "secret"], "secretName")
-                    | ([.., "spec"], "nodeName" | "hostname" | "serviceAccountName" | "restartPolicy")
-                    | (
-                        [.., "readinessProbe" | "livenessProbe" | "startupProbe"],
-                        "timeoutSeconds" | "periodSeconds"
-                    )
-            ))
-}
-
-/// Fields that all of Kubernetes' own types hold by value with `omitempty`.
-const DROPPED: [&str; 63] = [
-    "clusterIP",
-    "clusterScope",
-    "concurrencyPolicy",
-    "dnsPolicy",
-    "externalName",
-    "externalTrafficPolicy",
-    "failureThreshold",
-    "generateName",
-    "globalDefault",
-    "healthCheckNodePort",
-    "host",
-    "hostIP",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
-    "hostPort",
-    "imagePullPolicy",
-    "initialDelaySeconds",
-    "insecureSkipTLSVerify",
-    "iscsiInterface",
-    "keyring",
-    "listKind",
-    "loadBalancerIP",
-    "medium",
-    "messageExpression",
-    "minReadySeconds",
-    "nodePort",
-    "number",
-    "paused",
-    "persistentVolumeReclaimPolicy",
-    "podCIDR",
-    "podManagementPolicy",
-    "preserveUnknownFields",
-    "priorityClassName",
-    "protectionDomain",
-    "providerID",
-    "publishNotReadyAddresses",
-    "pullPolicy",
-    "schedulerName",
-    "scheme",
-    "secretFile",
-    "serviceAccount",
-    "sessionAffinity",
-    "singular",
-    "sslEnabled",
-    "stdin",
-    "stdinOnce",
-    "storageMode",
-    "storagePolicyID",
-    "storagePolicyName",
-    "storagePool",
-    "subPath",
-    "subPathExpr",
-    "subdomain",
-    "successThreshold",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-    "tty",
-    "unschedulable",
-    "volumeNamespace",
-    "whenDeleted",
-    "whenScaled",
-    "workingDir",
-];
-
-/// What the API server stores where a [zero](is_dropped_zero) is stated.
+/// What the API server stores where a zero is stated that it takes for none, outside what the schema knows the defaults of.
 pub(super) fn takes_place_of_zero(names: &[&str], value: &Value) -> bool {
     let Some((name, way)) = names.split_last() else { return false };
     match (*name, value) {
@@ -324,6 +233,7 @@ pub(super) fn takes_place_of_zero(names: &[&str], value: &Value) -> bool {
         ("podManagementPolicy", value) => value == "OrderedReady",
         ("persistentVolumeReclaimPolicy" | "whenDeleted" | "whenScaled", value) => value == "Retain",
         ("scheme", value) => value == "HTTP",
+        ("apiGroup", value) => matches!(way, ["roleRef"]) && value == "rbac.authorization.k8s.io",
         ("path", value) => matches!(way, [.., "httpGet"]) && value == "/",
         ("failureThreshold", value) => value == 3,
         ("successThreshold" | "timeoutSeconds", value) => value == 1,
@@ -339,11 +249,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn the_table_is_sorted() {
-        assert!(DROPPED.is_sorted());
-    }
 
     #[test]
     fn limits_are_filled() {

@@ -58,7 +58,7 @@ impl<'a> Walker<'a, '_> {
                     let step = Trail { up: way, step: naming.step(live) };
                     match stated.get(&name).and_then(|at| desired.get(*at)) {
                         Some(desired) => {
-                            self.given_up(ty.item_or_deduced(), last, desired, live, Some(&step))
+                            self.given_up(ty.item_or_deduced(), last, desired, live, Some(&step));
                         }
                         None => self.report(DifferenceKind::Removed, None, Some(live), Some(&step)),
                     }

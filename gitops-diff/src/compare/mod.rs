@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) use self::items::Items;
 pub(crate) use self::items::Naming;
 pub(crate) use self::trail::{Step, Trail};
-use self::walk::{Finding, Mode, Walker};
+use self::walk::{Finding, Mode, Slot, Walker};
 use crate::difference::{Cause, Difference, Shown};
 use crate::ignore::{Budget, IgnoreRules, Subject};
 use crate::nodes::Nodes;
@@ -40,6 +40,7 @@ pub const SERVER_METADATA: [&str; 8] = [
 /// How to compare.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing, independent of the others")]
 pub struct DiffOptions {
     /// What not to show; the values of Secrets by default.
     pub redact: Redaction,
@@ -223,7 +224,7 @@ fn run(
         masker: None,
         found: Vec::new(),
     };
-    walker.walk(ty, desired, live, mode, None);
+    walker.walk(Slot::of(ty), desired, live, mode, None);
     if let Some(last) = &last {
         walker.given_up(ty, last, desired, live, None);
     }
@@ -236,7 +237,7 @@ fn run(
         walker.found
     } else {
         let mut walker = Walker { masker: Some(&masker), found: Vec::new(), ..walker };
-        walker.walk(ty, desired, live, mode, None);
+        walker.walk(Slot::of(ty), desired, live, mode, None);
         if let Some(last) = &last {
             walker.given_up(ty, last, desired, live, None);
         }
@@ -255,13 +256,12 @@ fn shown(
     us: Option<&str>,
 ) -> Difference {
     let Finding { path, kind, desired, live, positions } = finding;
-    let (desired, live) = match positions {
-        Some((to, from)) => (Shown::position(to), Shown::position(from)),
-        None => {
-            // The live value comes first, so that its mask has the smaller number.
-            let live = masker.shown(live.filter(|_| kind != DifferenceKind::Added));
-            (masker.shown(desired), live)
-        }
+    let (desired, live) = if let Some((to, from)) = positions {
+        (Shown::position(to), Shown::position(from))
+    } else {
+        // The live value comes first, so that its mask has the smaller number.
+        let live = masker.shown(live.filter(|_| kind != DifferenceKind::Added));
+        (masker.shown(desired), live)
     };
     let (writer, cause) = cause(&path, kind, managed, us);
     let difference = Difference::new(path, kind, desired, live).with_cause(cause);

@@ -54,38 +54,39 @@ fn looks_like_quantity(trail: Option<&Trail<'_>>) -> bool {
 }
 
 /// Whether a value says anything. Null and an empty list do not. An empty map of any keys does not; an empty structure
-/// does, by being there (`emptyDir: {}`), unless it is one that is always there.
-pub(super) fn says_something(value: &Value, ty: Type<'_>, name: &str) -> bool {
+/// does, by being there: `emptyDir: {}`.
+pub(super) fn says_something(value: &Value, ty: Type<'_>) -> bool {
     match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
-        Value::Object(map) if map.is_empty() => is_structure(ty) && !is_always_there(name),
-        Value::Object(map) => map.iter().any(|(name, child)| match child {
-            Value::Null => false,
-            child => says_something(child, ty.child_or_deduced(name), name),
-        }),
+        Value::Object(map) if !amounts_to_nothing(value, ty) => !map.is_empty(),
+        Value::Object(map) if ty.is_untyped() => map.is_empty(),
+        Value::Object(_) => ty.map().is_some_and(|map| map.fields().len() > 0),
         _ => true,
     }
 }
 
-fn is_structure(ty: Type<'_>) -> bool {
-    ty.is_untyped() || ty.map().is_some_and(|map| map.fields().len() > 0)
+/// Whether nothing is left of a value once what the API server drops is taken out of it.
+pub(super) fn amounts_to_nothing(value: &Value, ty: Type<'_>) -> bool {
+    let Value::Object(map) = value else { return is_zero(value) };
+    map.iter().all(|(name, child)| match ty.map().and_then(|map| map.field(name)) {
+        _ if child.is_null() => true,
+        Some(field) if field.zero_is_absent() && amounts_to_nothing(child, field.ty()) => true,
+        Some(field) => !says_something(child, field.ty()),
+        None => !says_something(child, ty.child_or_deduced(name)),
+    })
 }
 
-/// Structures that Kubernetes' Go types hold by value: they are written even when they are empty.
-fn is_always_there(name: &str) -> bool {
-    matches!(
-        name,
-        "conditions"
-            | "metadata"
-            | "port"
-            | "resources"
-            | "spec"
-            | "status"
-            | "strategy"
-            | "template"
-            | "updateStrategy"
-    )
+/// Whether it is what Go begins with: false, nothing, an empty text, list or map.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
 }
 
 /// Whether anything at all is in a tree: for what only the live side has.

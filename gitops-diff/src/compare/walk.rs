@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 
 use super::defaults::{self, Extra};
 use super::items::{Finder, Items, Name, Naming, index};
-use super::scalar::{equivalent, holds_something, says_something};
+use super::scalar::{amounts_to_nothing, equivalent, holds_something, says_something};
 use super::trail::{Step, Trail};
 use crate::align::longest_increasing;
 use crate::nodes::Nodes;
 use crate::redact::Masker;
-use crate::schema::{ListKind, Type};
+use crate::schema::{Field, ListKind, Type};
 use crate::{DifferenceKind, FieldPath, TypeRef, canonical};
 
 /// What counts as a difference.
@@ -50,10 +50,45 @@ pub(super) struct Walker<'a, 'w> {
 
 type Way<'t> = Option<&'t Trail<'t>>;
 
+/// What is known about a value: its type, and the field that it is the value of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot<'a> {
+    pub(super) ty: Type<'a>,
+    pub(super) field: Option<Field<'a>>,
+}
+
+impl<'a> Slot<'a> {
+    pub(super) fn of(ty: Type<'a>) -> Self {
+        Self { ty, field: None }
+    }
+
+    /// The child `name` of a map of this type.
+    fn child(self, name: &str) -> Self {
+        match self.ty.map().and_then(|map| map.field(name)) {
+            Some(field) => Self { ty: field.ty(), field: Some(field) },
+            None => Self::of(self.ty.child_or_deduced(name)),
+        }
+    }
+
+    /// Whether a stated value is one that the API server cannot tell from none.
+    fn drops(self, value: &Value) -> bool {
+        self.field.is_some_and(|field| field.zero_is_absent()) && amounts_to_nothing(value, self.ty)
+    }
+
+    /// Whether the API server stores this value where none is stated.
+    fn defaults_to(self, value: &Value) -> bool {
+        let Some(field) = self.field else { return false };
+        [field.default(), field.server_default()]
+            .into_iter()
+            .flatten()
+            .any(|default| canonical::same(default, value) || equivalent(self.ty, default, value, None))
+    }
+}
+
 impl<'a> Walker<'a, '_> {
     pub(super) fn walk(
         &mut self,
-        ty: Type<'a>,
+        slot: Slot<'a>,
         desired: &'a Value,
         live: &'a Value,
         mode: Mode,
@@ -64,7 +99,7 @@ impl<'a> Walker<'a, '_> {
         }
         let masked = self.masker.is_some_and(|masker| masker.masks(desired) || masker.masks(live));
         let known = self.found.len();
-        self.values(ty, desired, live, mode, way);
+        self.values(slot, desired, live, mode, way);
         if masked && self.found.len() > known {
             // What is inside must not be seen, nor what it is called.
             self.found.truncate(known);
@@ -82,10 +117,14 @@ impl<'a> Walker<'a, '_> {
         self.found.push(Finding { path: Trail::to_path(way), kind, desired, live, positions: None });
     }
 
-    fn values(&mut self, ty: Type<'a>, desired: &'a Value, live: &'a Value, mode: Mode, way: Way<'_>) {
+    fn values(&mut self, slot: Slot<'a>, desired: &'a Value, live: &'a Value, mode: Mode, way: Way<'_>) {
         match (desired, live) {
-            (Value::Object(d), Value::Object(l)) => return self.maps(ty, (d, l), (desired, live), mode, way),
-            (Value::Array(d), Value::Array(l)) => return self.lists(ty, (d, l), (desired, live), mode, way),
+            (Value::Object(d), Value::Object(l)) => {
+                return self.maps(slot, (d, l), (desired, live), mode, way);
+            }
+            (Value::Array(d), Value::Array(l)) => {
+                return self.lists(slot.ty, (d, l), (desired, live), mode, way);
+            }
             _ if mode == Mode::Full => {
                 if desired != live {
                     self.report(DifferenceKind::Changed, Some(desired), Some(live), way);
@@ -95,19 +134,18 @@ impl<'a> Walker<'a, '_> {
             (Value::Null, Value::Null) => return,
             (Value::Null, _) => {
                 if mode == Mode::Whole {
-                    self.only_live(None, live, mode, way, None);
+                    self.only_live(slot, None, live, mode, way);
                 }
                 return;
             }
-            (_, Value::Null) => return self.only_desired(ty, desired, Some(live), mode, way),
+            (_, Value::Null) => return self.only_desired(slot, desired, Some(live), mode, way),
             _ => {}
         }
-        if equivalent(ty, desired, live, way) {
+        if equivalent(slot.ty, desired, live, way) {
             return;
         }
-        let names = Trail::names(way);
-        if defaults::is_dropped_zero(&self.object, &names, desired)
-            && defaults::takes_place_of_zero(&names, live)
+        if slot.drops(desired)
+            && (slot.defaults_to(live) || defaults::takes_place_of_zero(&Trail::names(way), live))
         {
             return;
         }
@@ -117,7 +155,7 @@ impl<'a> Walker<'a, '_> {
     /// A value that is not live.
     fn only_desired(
         &mut self,
-        ty: Type<'a>,
+        slot: Slot<'a>,
         desired: &'a Value,
         live: Option<&'a Value>,
         mode: Mode,
@@ -126,13 +164,8 @@ impl<'a> Walker<'a, '_> {
         if self.ignored.contains(desired) {
             return;
         }
-        if mode != Mode::Full {
-            let names = Trail::names(way);
-            let name = names.last().copied().unwrap_or_default();
-            if !says_something(desired, ty, name) || defaults::is_dropped_zero(&self.object, &names, desired)
-            {
-                return;
-            }
+        if mode != Mode::Full && (!says_something(desired, slot.ty) || slot.drops(desired)) {
+            return;
         }
         self.report(DifferenceKind::Added, Some(desired), live, way);
     }
@@ -140,49 +173,41 @@ impl<'a> Walker<'a, '_> {
     /// A value that only the live side has.
     fn only_live(
         &mut self,
-        parent: Option<(Type<'a>, &'a Map<String, Value>)>,
+        slot: Slot<'a>,
+        parent: Option<&'a Map<String, Value>>,
         live: &'a Value,
         mode: Mode,
         way: Way<'_>,
-        desired: Option<&'a Value>,
     ) {
         if self.ignored.contains(live) {
             return;
         }
         if mode != Mode::Full {
-            if !holds_something(live) {
+            if !holds_something(live) || slot.defaults_to(live) {
                 return;
             }
-            if let (Some((ty, map)), Some(Trail { step: Step::Field(name), .. })) = (parent, way) {
-                let field = ty.map().and_then(|map| map.field(name));
-                let stated = field.and_then(|field| field.default());
-                if stated.is_some_and(|default| canonical::same(default, live)) {
-                    return;
-                }
+            if let Some(parent) = parent {
                 let names = Trail::names(way);
-                let extra = Extra { object: &self.object, names: &names, value: live, live: map };
+                let extra = Extra { object: &self.object, names: &names, value: live, parent };
                 if extra.is_default() {
                     return;
                 }
             }
         }
-        self.report(DifferenceKind::Removed, desired, Some(live), way);
+        self.report(DifferenceKind::Removed, None, Some(live), way);
     }
 
     fn maps(
         &mut self,
-        ty: Type<'a>,
+        slot: Slot<'a>,
         (desired, live): (&'a Map<String, Value>, &'a Map<String, Value>),
         (whole_desired, whole_live): (&'a Value, &'a Value),
         mode: Mode,
         way: Way<'_>,
     ) {
         let mode =
-            if mode == Mode::Stated && way.is_some() && ty.is_atomic_map() { Mode::Whole } else { mode };
-        if mode == Mode::Whole
-            && self.is_limit_range_item(way)
-            && self.fills_to(ty, whole_desired, whole_live)
-        {
+            if mode == Mode::Stated && way.is_some() && slot.ty.is_atomic_map() { Mode::Whole } else { mode };
+        if mode == Mode::Whole && self.is_limit_range_item(way) && fills_to(slot, whole_desired, whole_live) {
             return;
         }
         for (name, value) in desired {
@@ -190,7 +215,7 @@ impl<'a> Walker<'a, '_> {
             if self.is_left_out(name, way, mode) {
                 continue;
             }
-            let child = ty.child_or_deduced(name);
+            let child = slot.child(name);
             match live.get(name) {
                 Some(live) => self.walk(child, value, live, mode, Some(&step)),
                 None => self.only_desired(child, value, None, mode, Some(&step)),
@@ -202,7 +227,7 @@ impl<'a> Walker<'a, '_> {
         for (name, value) in live.iter().filter(|(name, _)| !desired.contains_key(*name)) {
             let step = Trail { up: way, step: Step::Field(name) };
             if !self.is_left_out(name, way, mode) {
-                self.only_live(Some((ty, live)), value, mode, Some(&step), None);
+                self.only_live(slot.child(name), Some(live), value, mode, Some(&step));
             }
         }
     }
@@ -232,7 +257,7 @@ impl<'a> Walker<'a, '_> {
         way: Way<'_>,
     ) {
         let (desired, live) = (self.items_of(desired), self.items_of(live));
-        let item = ty.item_or_deduced();
+        let item = Slot::of(ty.item_or_deduced());
         let kind = ty.list_kind();
         if let Some(naming) = Naming::of(kind)
             && index(&desired, naming).1
@@ -240,7 +265,8 @@ impl<'a> Walker<'a, '_> {
         {
             return self.named(item, naming, (&desired, &live), mode, way, kind);
         }
-        let mode = if mode == Mode::Stated { Mode::Whole } else { mode };
+        // Items of a keyed list that have no keys of their own are taken in order.
+        let mode = if mode == Mode::Stated && kind == ListKind::Atomic { Mode::Whole } else { mode };
         let (desired, live) = self.in_one_order(desired, live, mode, way);
         let known = self.found.len();
         if desired.len() == live.len() {
@@ -271,7 +297,7 @@ impl<'a> Walker<'a, '_> {
     /// The items of a list that have names. On the desired side each has one of its own.
     fn named(
         &mut self,
-        ty: Type<'a>,
+        slot: Slot<'a>,
         naming: Naming<'a>,
         (desired, live): (&Items<'a>, &Items<'a>),
         mode: Mode,
@@ -286,20 +312,20 @@ impl<'a> Walker<'a, '_> {
             let found = naming.name(item).and_then(|name: Name<'a>| finder.find(name));
             let step = Trail { up: way, step: naming.step(item) };
             let Some((from, other)) = found.and_then(|from| Some((from, live.get(from)?))) else {
-                self.only_desired(ty, item, None, mode, Some(&step));
+                self.only_desired(slot, item, None, mode, Some(&step));
                 continue;
             };
             if ordered {
                 matched.push((at, from, item));
             }
-            self.walk(ty, item, other, mode, Some(&step));
+            self.walk(slot, item, other, mode, Some(&step));
         }
         self.moved(naming, &matched, live, way);
         if mode != Mode::Stated {
             let (names, _) = index(desired, naming);
             for item in live.iter() {
                 if naming.name(item).is_none_or(|name| !names.contains_key(&name)) {
-                    self.only_live(None, item, mode, Some(&Trail { up: way, step: naming.step(item) }), None);
+                    self.only_live(slot, None, item, mode, Some(&Trail { up: way, step: naming.step(item) }));
                 }
             }
         }
@@ -372,25 +398,25 @@ impl<'a> Walker<'a, '_> {
                 Some(Trail { step: Step::Index(_), up: Some(Trail { step: Step::Field("limits"), .. }) })
             )
     }
+}
 
-    /// Whether the live item is the desired one with the defaults that are computed from it.
-    fn fills_to(&self, ty: Type<'_>, desired: &Value, live: &Value) -> bool {
-        let Some(filled) = defaults::limit_range_item(desired) else { return false };
-        let ignored = Nodes::default();
-        let mut walker = Walker {
-            object: TypeRef::default(),
-            ignore_status: false,
-            ignore_rules: false,
-            deduce_keys: false,
-            ignored: &ignored,
-            masker: None,
-            found: Vec::new(),
-        };
-        // A way that is no list item, so that this is not asked again.
-        let way = Trail { up: None, step: Step::Field("limits") };
-        walker.walk(ty, &filled, live, Mode::Whole, Some(&way));
-        walker.found.is_empty()
-    }
+/// Whether the live item is the desired one with the defaults that are computed from it.
+fn fills_to(slot: Slot<'_>, desired: &Value, live: &Value) -> bool {
+    let Some(filled) = defaults::limit_range_item(desired) else { return false };
+    let ignored = Nodes::default();
+    let mut walker = Walker {
+        object: TypeRef::default(),
+        ignore_status: false,
+        ignore_rules: false,
+        deduce_keys: false,
+        ignored: &ignored,
+        masker: None,
+        found: Vec::new(),
+    };
+    // A way that is no list item, so that this is not asked again.
+    let way = Trail { up: None, step: Step::Field("limits") };
+    walker.walk(slot, &filled, live, Mode::Whole, Some(&way));
+    walker.found.is_empty()
 }
 
 /// The items by what tells them apart.

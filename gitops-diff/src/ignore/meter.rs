@@ -127,8 +127,8 @@ struct Meter<'d> {
 }
 
 impl Meter<'_> {
-    fn boxed<'s>(&self, term: Box<Term<&'s str>>) -> Result<Box<Term<&'s str>>, JqError> {
-        self.term(*term).map(Box::new)
+    fn boxed<'s>(&self, term: Term<&'s str>) -> Result<Box<Term<&'s str>>, JqError> {
+        self.term(term).map(Box::new)
     }
 
     fn all<'s>(&self, terms: Vec<Term<&'s str>>) -> Result<Vec<Term<&'s str>>, JqError> {
@@ -148,47 +148,46 @@ impl Meter<'_> {
     fn step<'s>(&self, term: Term<&'s str>) -> Result<Term<&'s str>, JqError> {
         let no = |what: &str| Err(JqError::NotAllowed(what.to_owned()));
         let metered = match term {
-            Term::Id | Term::Num(_) | Term::Var(_) => return Ok(term),
+            Term::Id | Term::Num(_) | Term::Var(_) | Term::Arr(None) => return Ok(term),
             Term::Str(None, ref parts) if !parts.iter().any(|part| matches!(part, StrPart::Term(_))) => {
                 return Ok(term);
             }
             Term::Str(..) => return no("interpolation and formats"),
             Term::Recurse => pipe(term, call(TICK)),
-            Term::Arr(None) => return Ok(term),
-            Term::Arr(Some(items)) => pipe(Term::Arr(Some(self.boxed(items)?)), call(WEIGH)),
+            Term::Arr(Some(items)) => pipe(Term::Arr(Some(self.boxed(*items)?)), call(WEIGH)),
             Term::Obj(entries) => {
                 let entry = |(key, value): (_, Option<_>)| -> Result<_, JqError> {
                     Ok((self.term(key)?, value.map(|value| self.term(value)).transpose()?))
                 };
                 pipe(Term::Obj(entries.into_iter().map(entry).collect::<Result<_, _>>()?), call(WEIGH))
             }
-            Term::Neg(term) => Term::Neg(self.boxed(term)?),
-            Term::BinOp(l, op, r) => self.operation(l, op, r)?,
-            Term::Label(name, term) => Term::Label(name, self.boxed(term)?),
+            Term::Neg(term) => Term::Neg(self.boxed(*term)?),
+            Term::BinOp(l, op, r) => self.operation(*l, op, *r)?,
+            Term::Label(name, term) => Term::Label(name, self.boxed(*term)?),
             Term::Break(_) => term,
             Term::Fold(..) => return no("reduce and foreach"),
             Term::TryCatch(body, catch) => {
-                Term::TryCatch(self.boxed(body)?, catch.map(|catch| self.boxed(catch)).transpose()?)
+                Term::TryCatch(self.boxed(*body)?, catch.map(|catch| self.boxed(*catch)).transpose()?)
             }
             Term::IfThenElse(branches, otherwise) => {
                 let branch = |(condition, then)| Ok((self.term(condition)?, self.term(then)?));
                 Term::IfThenElse(
                     branches.into_iter().map(branch).collect::<Result<_, JqError>>()?,
-                    otherwise.map(|term| self.boxed(term)).transpose()?,
+                    otherwise.map(|term| self.boxed(*term)).transpose()?,
                 )
             }
             Term::Def(..) => return no("definitions"),
             Term::Call(name, arguments) => return self.call(name, arguments),
-            Term::Path(of, path) => pipe(Term::Path(self.boxed(of)?, self.path(path)?), call(TICK)),
+            Term::Path(of, path) => pipe(Term::Path(self.boxed(*of)?, self.path(path)?), call(TICK)),
         };
         Ok(pipe(call(TICK), metered))
     }
 
     fn operation<'s>(
         &self,
-        l: Box<Term<&'s str>>,
+        l: Term<&'s str>,
         op: BinaryOp<&'s str>,
-        r: Box<Term<&'s str>>,
+        r: Term<&'s str>,
     ) -> Result<Term<&'s str>, JqError> {
         let (l, r) = (self.boxed(l)?, self.boxed(r)?);
         Ok(match op {

@@ -216,7 +216,7 @@ impl IgnoreRules {
     pub fn covers(&self, subject: &Subject<'_>, path: &FieldPath) -> bool {
         self.of(subject).any(|rule| {
             rule.paths.iter().any(|ignored| path.starts_with(ignored))
-                || rule.json_pointers.iter().any(|pointer| path.starts_with(&pointer.to_path()))
+                || rule.json_pointers.iter().any(|pointer| path.starts_with(pointer.to_path()))
         })
     }
 

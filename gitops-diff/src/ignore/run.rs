@@ -132,9 +132,9 @@ impl Run<'_> {
     }
 }
 
-impl<'a> Run<'_> {
+impl Run<'_> {
     /// jq's `test`. Making the search takes as long as the expression is, searching as long as that times the text.
-    fn test(&self, value: &Val, expression: &Val) -> Result<Val, Exn<'a, Val>> {
+    fn test<'e>(&self, value: &Val, expression: &Val) -> Result<Val, Exn<'e, Val>> {
         let text = |value: &Val| match value {
             Val::TStr(text) => std::str::from_utf8(text).map(str::to_owned).map_err(Error::str),
             other => Err(Error::typ(other.clone(), "string")),
@@ -247,7 +247,7 @@ impl Program {
         let mut found = Vec::new();
         for output in self.0.id.run((Ctx::<Fueled>::new(&run, Vars::new([])), input)) {
             match output {
-                Ok(path) => found.push(follow(object, &path).ok_or(Stop::NoPath)?),
+                Ok(path) => found.push(follow(object, &path)?),
                 Err(exception) => {
                     return Err(match exception.get_err() {
                         Ok(_) => Stop::Mismatch,
@@ -275,26 +275,26 @@ fn read(tree: &Value) -> Val {
     }
 }
 
-/// The node at a path of jq's. `Some(None)` where nothing is; none for what is no such path.
-fn follow<'v>(tree: &'v Value, path: &Val) -> Option<Option<&'v Value>> {
-    let Val::Arr(steps) = path else { return None };
+/// The node at a path of jq's, where there is one.
+fn follow<'v>(tree: &'v Value, path: &Val) -> Result<Option<&'v Value>, Stop> {
+    let Val::Arr(steps) = path else { return Err(Stop::NoPath) };
     let mut at = tree;
     for step in steps.iter() {
         let next = match (step, at) {
-            (Val::TStr(name), Value::Object(map)) => map.get(std::str::from_utf8(name).ok()?),
+            (Val::TStr(name), Value::Object(map)) => map.get(std::str::from_utf8(name).unwrap_or_default()),
             (Val::Num(_), Value::Array(items)) => {
-                let index = step.as_isize()?;
+                let index = step.as_isize().unwrap_or(isize::MAX);
                 let index =
                     if index < 0 { items.len().checked_add_signed(index) } else { index.try_into().ok() };
                 index.and_then(|index| items.get(index))
             }
             (Val::TStr(_) | Val::Num(_), _) => None,
-            _ => return None,
+            _ => return Err(Stop::NoPath),
         };
         match next {
             Some(next) => at = next,
-            None => return Some(None),
+            None => return Ok(None),
         }
     }
-    Some(Some(at))
+    Ok(Some(at))
 }

@@ -186,7 +186,7 @@ mod tests {
                 let items: Vec<_> = items.iter().map(|item| shuffled(item, seed)).collect();
                 format!("[{}]", items.join(","))
             }
-            Value::String(text) if seed % 3 == 0 => format!(
+            Value::String(text) if seed.is_multiple_of(3) => format!(
                 "\"{}\"",
                 text.replace('e', "\\u0065").replace('\n', "\\n").replace("-\"1\"", "-\\\"1\\\"")
             ),

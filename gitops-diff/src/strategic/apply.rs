@@ -1,6 +1,6 @@
 //! Merging a patch into an object, or into another patch.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -58,17 +58,17 @@ impl Merger {
                 self.set_order(&mut original, &mut patch, directive, order, ty)?;
             }
         }
-        let mut rooms = Vec::new();
+        let mut rooms = HashMap::new();
         for directive in directives(&patch, DELETE_FROM) {
             if let Some(values) = patch.remove(&directive) {
                 let key = field_of(&directive, DELETE_FROM).unwrap_or_default();
                 let length = original.get(key).and_then(Value::as_array).map_or(0, Vec::len);
-                rooms.push((key.to_owned(), length));
+                rooms.insert(key.to_owned(), length);
                 self.delete_from(&mut original, directive, values, ty)?;
             }
         }
         for (key, value) in patch {
-            let room = rooms.iter().find(|(list, _)| *list == key).map(|(_, length)| *length);
+            let room = rooms.get(&key).copied();
             self.value(&mut original, key, value, ty, room)?;
         }
         Ok(original)

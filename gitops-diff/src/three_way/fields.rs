@@ -1,6 +1,6 @@
 //! The fields whose live value is not the desired one, and why.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::redact::Masker;
 use crate::schema::{Patch, Type};
 use crate::strategic::go::deep_equal;
 use crate::strategic::{Lookup, StrategicOptions};
-use crate::{FieldPath, PathElement, Redaction, Shown};
+use crate::{FieldPath, PathElement, Redaction};
 
 /// A value on each side: last applied, desired and live.
 type Sides<'v> = [Option<&'v Value>; 3];
@@ -24,13 +24,34 @@ pub(super) struct Walk {
     same: fn(&Value, &Value) -> bool,
 }
 
+/// The fields found so far, and where the walk is.
+struct Walked<'m, 'v> {
+    path: FieldPath,
+    found: Vec<Found<'v>>,
+    /// What must not be looked into.
+    masker: Option<&'m Masker<'v>>,
+}
+
 /// A field that was found.
-struct Found {
+struct Found<'v> {
     path: FieldPath,
     cause: ThreeWayCause,
-    /// Whether the live value is not the one that was last applied.
+    sides: Sides<'v>,
+    /// Whether the live value is not the one that was last applied, which makes it a conflict.
     changed: bool,
-    there: [bool; 3],
+}
+
+impl<'v> Walked<'_, 'v> {
+    fn at(&mut self, element: PathElement, visit: impl FnOnce(&mut Self)) {
+        self.path.push(element);
+        visit(self);
+        self.path.pop();
+    }
+
+    /// Whether there is a mask on one of the sides: not even the keys of items inside may be told.
+    fn is_masked(&self, sides: Sides<'v>) -> bool {
+        self.masker.is_some_and(|masker| sides.into_iter().flatten().any(|node| masker.masks(node)))
+    }
 }
 
 /// All fields, and the paths of those where a change of the live object is overwritten.
@@ -50,61 +71,66 @@ impl Walk {
 
     /// All fields, by path, with the values that may be shown.
     pub(super) fn fields(self, sides: [&Value; 3], ty: Type<'_>, redact: &Redaction) -> Fields {
-        let mut found = Vec::new();
-        self.values(sides.map(Some), ty, Patch::NONE, &mut FieldPath::root(), &mut found);
+        let mut found = self.find(sides, ty, None);
         if found.is_empty() {
             return Fields { all: Vec::new(), conflicts: Vec::new() };
         }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
+        // Masks are only looked for where there is something to show.
         let mut masker = Masker::new(redact, &sides);
-        let mut shown = |found: &Found, side: usize| match (found.there[side], sides.get(side)) {
-            (true, Some(object)) => masker.shown_at(object, &found.path),
-            _ => Shown::Absent,
-        };
+        if !masker.is_idle() {
+            found = self.find(sides, ty, Some(&masker));
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         let conflicts = found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
-        let all = found
-            .into_iter()
-            .map(|found| ThreeWayField {
-                last_applied: shown(&found, 0),
-                desired: shown(&found, 1),
-                live: shown(&found, 2),
-                path: found.path,
-                cause: found.cause,
-            })
-            .collect();
-        Fields { all, conflicts }
+        let show = |Found { path, cause, sides, .. }| {
+            let [last_applied, desired, live] = sides.map(|node| masker.shown(node));
+            ThreeWayField { path, last_applied, desired, live, cause }
+        };
+        Fields { all: found.into_iter().map(show).collect(), conflicts }
     }
 
-    fn values(
-        self,
-        sides: Sides<'_>,
-        ty: Type<'_>,
-        strategy: &Patch,
-        path: &mut FieldPath,
-        found: &mut Vec<Found>,
-    ) {
+    fn find<'v>(self, sides: [&'v Value; 3], ty: Type<'_>, masker: Option<&Masker<'v>>) -> Vec<Found<'v>> {
+        let mut walked = Walked { path: FieldPath::root(), found: Vec::new(), masker };
+        self.values(sides.map(Some), ty, Patch::NONE, &mut walked);
+        walked.found
+    }
+
+    fn values<'v>(self, sides: Sides<'v>, ty: Type<'_>, strategy: &Patch, walked: &mut Walked<'_, 'v>) {
         let nothing_stated = sides[1].is_some_and(Value::is_null);
-        let [last, desired, live] = sides.map(|value| value.filter(|value| !value.is_null()));
+        let sides = sides.map(|value| value.filter(|value| !value.is_null()));
+        let [last, desired, live] = sides;
         match (desired, live) {
+            _ if walked.is_masked(sides) => {}
             (Some(Value::Object(desired)), Some(Value::Object(live))) if !strategy.replace => {
                 let last = last.and_then(Value::as_object);
-                return self.maps([last, Some(desired), Some(live)], ty, strategy, path, found);
+                return self.maps([last, Some(desired), Some(live)], ty, strategy, walked);
             }
             (Some(Value::Array(desired)), Some(Value::Array(live))) if strategy.merge => {
                 let last = last.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
                 if let Some(items) = Item::all([last, desired, live], strategy) {
-                    return self.items(items, ty, path, found);
+                    let before = walked.found.len();
+                    for item in items {
+                        let visit =
+                            |walked: &mut Walked<'_, 'v>| self.values(item.sides, ty, Patch::NONE, walked);
+                        walked.at(item.element, visit);
+                    }
+                    // Two changes of a set never contradict each other.
+                    if strategy.merge_key.is_none() {
+                        walked.found.iter_mut().skip(before).for_each(|found| found.changed = false);
+                    }
+                    return;
                 }
             }
             _ => {}
         }
-        if let Some(cause) = self.cause([last, desired, live], nothing_stated) {
-            let there = [last.is_some(), desired.is_some(), live.is_some()];
+        if let Some(cause) = self.cause(sides, nothing_stated) {
+            let is_set = strategy.merge && strategy.merge_key.is_none();
             let changed = match (last, live) {
+                (Some(Value::Array(last)), Some(Value::Array(live))) if is_set => adds(last, live),
                 (Some(last), Some(live)) => !(self.same)(last, live),
                 (last, live) => last.is_some() || live.is_some(),
             };
-            found.push(Found { path: path.clone(), cause, changed, there });
+            walked.found.push(Found { path: walked.path.clone(), cause, sides, changed });
         }
     }
 
@@ -136,50 +162,46 @@ impl Walk {
         }
     }
 
-    fn maps(
+    fn maps<'v>(
         self,
-        sides: [Option<&Map<String, Value>>; 3],
+        sides: [Option<&'v Map<String, Value>>; 3],
         ty: Type<'_>,
         strategy: &Patch,
-        path: &mut FieldPath,
-        found: &mut Vec<Found>,
+        walked: &mut Walked<'_, 'v>,
     ) {
         let [last, desired, live] = sides;
         let names: BTreeSet<&String> = [last, desired].into_iter().flatten().flat_map(Map::keys).collect();
         for name in &names {
             let values = sides.map(|side| side.and_then(|side| side.get(*name)));
-            path.push(PathElement::field(name.as_str()));
             let is_list = values.iter().flatten().any(|value| value.is_array());
             let field = self
                 .lookup
                 .and_then(|lookup| if is_list { lookup.list(ty, name) } else { lookup.map(ty, name) }.ok());
             let (ty, strategy) =
                 field.map_or((Type::deduced(), Patch::NONE), |field| (field.ty, field.patch));
-            self.values(values, ty, strategy, path, found);
-            path.pop();
+            let visit = |walked: &mut Walked<'_, 'v>| self.values(values, ty, strategy, walked);
+            walked.at(PathElement::field(name.as_str()), visit);
         }
         // Only the stated keys are kept: others go, whoever added them.
         if strategy.retain_keys && desired.is_some_and(|desired| !desired.is_empty()) {
             let others =
                 live.into_iter().flatten().filter(|(name, value)| !names.contains(name) && !value.is_null());
-            for (name, _) in others {
-                found.push(Found {
-                    path: path.field(name),
+            for (name, value) in others {
+                walked.found.push(Found {
+                    path: walked.path.field(name),
                     cause: ThreeWayCause::Drifted,
+                    sides: [None, None, Some(value)],
                     changed: true,
-                    there: [false, false, true],
                 });
             }
         }
     }
+}
 
-    fn items(self, items: Vec<Item<'_>>, ty: Type<'_>, path: &mut FieldPath, found: &mut Vec<Found>) {
-        for item in items {
-            path.push(item.element);
-            self.values(item.sides, ty, Patch::NONE, path, found);
-            path.pop();
-        }
-    }
+/// Whether a set has values that were not in it before: what was only taken out is in nobody's way.
+fn adds(before: &[Value], after: &[Value]) -> bool {
+    let before: HashSet<_> = before.iter().map(Canonical).collect();
+    after.iter().any(|value| !before.contains(&Canonical(value)))
 }
 
 /// An item of a merged list, on each side.

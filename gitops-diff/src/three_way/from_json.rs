@@ -45,16 +45,12 @@ pub fn patch_from_json(
     let last_applied = before.as_ref().unwrap_or(&desired);
     let live = parse_like(live, [last_applied, &desired]).map_err(unread("the live object"))?;
     let (ty, merge) = choose(&desired, schema, &options.merge);
-    Ok(match ty {
-        Some(ty) => {
-            let patch = strategic_merge::three_way(last_applied, &desired, &live, ty, &merge)?;
-            (patch, PatchType::Strategic)
-        }
-        None => {
-            let patch = merge_patch::three_way(last_applied, &desired, &live, &merge.preconditions)?;
-            (patch, PatchType::JsonMerge)
-        }
-    })
+    if let Some(ty) = ty {
+        let patch = strategic_merge::three_way(last_applied, &desired, &live, ty, &merge)?;
+        return Ok((patch, PatchType::Strategic));
+    }
+    let patch = merge_patch::three_way(last_applied, &desired, &live, &merge.preconditions)?;
+    Ok((patch, PatchType::JsonMerge))
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ pub struct ThreeWay {
     /// Whether [`merged`](Self::merged) differs from the live object.
     pub changes_live: bool,
     /// The fields that somebody changed in the live object since the last time, and that the patch changes back or otherwise:
-    /// what `kubectl apply --overwrite=false` refuses to do.
+    /// what `kubectl apply --overwrite=false` refuses to do, and what it overlooks in lists that have the same values in
+    /// another order. Values of sets, such as finalizers, never are.
     pub conflicts: Vec<FieldPath>,
     /// The fields whose live value is not the desired one, and those that were given up, by path.
     pub fields: Vec<ThreeWayField>,

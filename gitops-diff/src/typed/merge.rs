@@ -134,7 +134,7 @@ impl Walk<'_> {
             }
             let change = changes.binary_search_by(|(known, _)| (*known).cmp(name)).ok();
             match change.and_then(|at| changes.get_mut(at)) {
-                None => _ = merged.insert(name.clone(), old.clone()),
+                None => _ = merged.insert(name.clone(), self.hidden.copy(old)),
                 Some((_, new)) => _ = new.take().map(|new| merged.insert(name.clone(), new)),
             }
         }

@@ -126,6 +126,17 @@ impl Hidden<'_> {
         self.0.is_some_and(|hidden| std::ptr::eq(hidden, value))
     }
 
+    /// A copy of a value that may have what is hidden right below.
+    fn copy(self, value: &Value) -> Value {
+        match value {
+            Value::Object(map) if self.0.is_some() && map.values().any(|value| self.is(value)) => {
+                let shown = map.iter().filter(|(_, value)| !self.is(value));
+                Value::Object(shown.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            _ => value.clone(),
+        }
+    }
+
     /// Whether a map has nothing but what is hidden.
     fn is_empty(self, map: &Map<String, Value>) -> bool {
         map.is_empty() || (map.len() == 1 && self.0.is_some() && map.values().all(|value| self.is(value)))

@@ -340,3 +340,15 @@ fn what_the_schema_made_one_value_is_owned_as_one() {
         json!({"f:spec": {"f:selector": {}}})
     );
 }
+
+#[test]
+fn the_same_in_other_words_is_the_live_object() {
+    let config =
+        |number: Value| json!({"apiVersion": "example.com/v1", "kind": "Gadget", "spec": {"n": number}});
+    let live = apply(None, &config(json!(1)), &Deduced, &at("a", T1)).unwrap().object;
+    let again = apply(Some(&live), &config(json!(1.0)), &Deduced, &at("a", T2)).unwrap();
+    assert!(!again.changed && !again.values_changed);
+    let shared = apply(Some(&live), &config(json!(1.0)), &Deduced, &at("b", T2)).unwrap();
+    assert!(shared.changed && !shared.values_changed);
+    assert!(shared.object["spec"]["n"].is_i64());
+}
