@@ -326,37 +326,24 @@ impl Maker {
     fn lists(&mut self, from: &[Value], to: &[Value]) {
         let (old, new) = names(from, to);
         let aligned = align(&old, &new);
-        // The list as it is while the operations run, as positions in `from`; added items have none.
-        let mut now: Vec<Option<usize>> = (0..from.len()).map(Some).collect();
         for at in aligned.removed.iter().rev() {
-            now.remove(*at);
             self.at(at, Self::remove);
         }
         // Each moved or new item goes right behind the one that comes before it in the end. What has not had its turn yet
         // may lie in between; it moves away later.
         let mut matched = aligned.matched.iter().map(|m| (m.to, m)).collect::<HashMap<_, _>>();
-        let mut end = 0;
+        let mut list = Moving::new(from.len(), aligned.matched.iter().map(|m| m.from));
         for (at, item) in to.iter().enumerate() {
             match matched.remove(&at) {
-                Some(m) if !m.moved => {
-                    end = end_of(&now, end, m.from);
-                }
+                Some(m) if !m.moved => list.stays(m.from),
                 Some(m) => {
-                    let Some(is) = now.iter().position(|from| *from == Some(m.from)) else { continue };
-                    now.remove(is);
-                    let target = if is < end { end - 1 } else { end };
-                    now.insert(target, Some(m.from));
+                    let (is, target) = list.moves(m.from);
                     if is != target {
                         let (from, path) = (self.pointer_to(is), self.pointer_to(target));
                         self.operations.push(PatchOperation::Move(MoveOperation { from, path }));
                     }
-                    end = target + 1;
                 }
-                None => {
-                    now.insert(end, None);
-                    self.at(&end, |maker| maker.add(item));
-                    end += 1;
-                }
+                None => self.at(&list.joins(), |maker| maker.add(item)),
             }
         }
         for m in &aligned.matched {
@@ -367,10 +354,71 @@ impl Maker {
     }
 }
 
-/// The position behind an item that stays where it is, searched from where the last one ended.
-fn end_of(now: &[Option<usize>], start: usize, item: usize) -> usize {
-    let rest = now.get(start..).unwrap_or_default();
-    rest.iter().position(|from| *from == Some(item)).map_or(start, |found| start + found + 1)
+/// Where the items of a list are while they are brought into order one after the other.
+struct Moving {
+    /// The items that have not had their turn, by their first position.
+    waiting: Counts,
+    /// The items that have, by the first position of the item that stayed last before them, plus one; 0 if there is none.
+    done: Counts,
+    count: usize,
+    last: usize,
+}
+
+impl Moving {
+    fn new(length: usize, kept: impl Iterator<Item = usize>) -> Self {
+        let mut waiting = Counts(vec![0; length + 2]);
+        kept.for_each(|at| waiting.change(at, 1));
+        Self { waiting, done: Counts(vec![0; length + 2]), count: 0, last: 0 }
+    }
+
+    /// An item keeps its place among those that stay.
+    fn stays(&mut self, first: usize) {
+        self.waiting.change(first, -1);
+        self.last = first + 1;
+        self.place();
+    }
+
+    /// From where to where an item moves.
+    fn moves(&mut self, first: usize) -> (usize, usize) {
+        let is = self.waiting.below(first) + self.done.below(first + 1);
+        self.waiting.change(first, -1);
+        (is, self.joins())
+    }
+
+    /// Where a new item goes.
+    fn joins(&mut self) -> usize {
+        let target = self.waiting.below(self.last) + self.count;
+        self.place();
+        target
+    }
+
+    fn place(&mut self) {
+        self.done.change(self.last, 1);
+        self.count += 1;
+    }
+}
+
+/// Counts by position, and their sums: a binary indexed tree.
+struct Counts(Vec<isize>);
+
+impl Counts {
+    fn change(&mut self, at: usize, by: isize) {
+        let mut node = at + 1;
+        while let Some(sum) = self.0.get_mut(node) {
+            *sum += by;
+            node += node & node.wrapping_neg();
+        }
+    }
+
+    /// The sum of what is before `at`.
+    fn below(&self, at: usize) -> usize {
+        let (mut node, mut sum) = (at, 0);
+        while node > 0 {
+            sum += self.0.get(node).copied().unwrap_or_default();
+            node &= node - 1;
+        }
+        usize::try_from(sum).unwrap_or_default()
+    }
 }
 
 /// Names for the items of two lists, so that what is the same on both sides has the same name: a key, or else the value,
@@ -437,6 +485,13 @@ mod tests {
         assert_eq!(lines(&json!(named), &json!(&named[1..])), ["remove \"/0\""]);
         assert_eq!(create(&json!(plain), &json!(&plain[1..])).len(), 1);
         assert_eq!(create(&json!(&named[1..]), &json!(named)).len(), 1);
+    }
+
+    #[test]
+    fn a_long_list_turned_round_takes_no_quadratic_time() {
+        let from: Vec<_> = (0..30_000).collect();
+        let to: Vec<_> = from.iter().rev().copied().collect();
+        assert_eq!(create(&json!(from), &json!(to)).len(), from.len() - 1);
     }
 
     #[test]
