@@ -49,7 +49,7 @@ struct Args {
     /// How many pairs of desired and live objects.
     #[arg(long, default_value_t = 10_000)]
     pairs: usize,
-    /// How often each side is timed.
+    /// How often each side is timed, where there is a promise.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Only these measures.
@@ -101,7 +101,8 @@ fn compare(
     agree(measure, pairs, peer)?;
     let (mut best, mut peers) = (Duration::MAX, Duration::MAX);
     let mut less = Duration::MAX;
-    for _ in 0..rounds {
+    // What nothing is promised about is timed once: some of it takes minutes.
+    for _ in 0..if measure.at_least.is_some() { rounds } else { 1 } {
         best = best.min(time(measure, pairs)?);
         peers = peers.min(peer.time(measure.peer)?);
         less = less.min(measure.less.map_or(Ok(Duration::ZERO), |less| peer.time(less))?);

@@ -8,7 +8,7 @@ use gitops_diff::schema::{BuiltIn, Schema, Type};
 use gitops_diff::strategic::{self, StrategicOptions};
 use gitops_diff::three_way::{self, ThreeWayOptions};
 use gitops_diff::typed::{self, Comparison};
-use gitops_diff::{DiffOptions, TypeRef, WriteOptions, apply, merge_patch, stated};
+use gitops_diff::{DiffOptions, TypeRef, WriteOptions, apply, compare, merge_patch};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Trees};
@@ -191,6 +191,6 @@ fn apply_owned(input: &Input) -> Result<Outcome<'_>> {
 }
 
 fn drift(input: &Input) -> Result<Outcome<'_>> {
-    let differences = stated(&input.trees.desired, &input.trees.live, &DiffOptions::default());
+    let differences = compare(&input.trees.desired, &input.trees.live, &BuiltIn, &DiffOptions::default());
     Ok(Outcome::Drifted(!differences.is_empty()))
 }
