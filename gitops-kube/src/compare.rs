@@ -8,7 +8,7 @@ use gitops_diff::{
 };
 use serde_json::Value;
 
-use crate::membership::{Key, PART_OF, STATE_ANNOTATION, apply_entry, manager};
+use crate::membership::{Key, PART_OF, STATE_ANNOTATION, applied_fields, manager};
 
 /// Who owns the object that is compared, and the key of that application's record, as far as they are known.
 #[derive(Debug, Clone, Default)]
@@ -86,8 +86,8 @@ fn marks() -> [FieldPath; 2] {
 /// The verdict on an object, to which the loss of its label is a difference too.
 fn with_mark(verdict: Verdict, object: &Value, manager: &str) -> Comparison {
     let [label, _] = marks();
-    let owns = apply_entry(object, manager)
-        .is_some_and(|entry| entry.fields.as_object().is_some_and(|fields| !fields.is_empty()));
+    let fields = applied_fields(object, manager).and_then(Value::as_object);
+    let owns = fields.is_some_and(|fields| !fields.is_empty());
     let unmarked = (owns && label.get(object).is_none()).then(|| {
         let ours = Shown::Value(Redaction::reveal_everything().redact(&PART_OF_US.into()));
         Difference::new(label, DifferenceKind::Added, ours, Shown::Absent)

@@ -44,18 +44,9 @@ pub(crate) fn part_of(object: &Value) -> Option<&str> {
     object.get("metadata")?.get("labels")?.get(PART_OF)?.as_str()
 }
 
-/// Our entry in `metadata.managedFields`: what a manager owns by applying, and at which version of the API.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ApplyEntry<'a> {
-    pub(crate) api_version: &'a str,
-    pub(crate) fields: &'a Value,
-}
-
-/// The apply entry of a manager.
-pub(crate) fn apply_entry<'a>(object: &'a Value, manager: &str) -> Option<ApplyEntry<'a>> {
-    entries(object).iter().find(|entry| is_apply_entry(entry, manager)).and_then(|entry| {
-        Some(ApplyEntry { api_version: entry.get("apiVersion")?.as_str()?, fields: entry.get("fieldsV1")? })
-    })
+/// What a manager owns by applying: the `fieldsV1` of its entry in `metadata.managedFields`.
+pub(crate) fn applied_fields<'a>(object: &'a Value, manager: &str) -> Option<&'a Value> {
+    entries(object).iter().find(|entry| is_apply_entry(entry, manager))?.get("fieldsV1")
 }
 
 /// Whether an entry of managedFields is what `manager` owns by applying.
@@ -69,8 +60,8 @@ pub(crate) fn entries(object: &Value) -> &[Value] {
     object.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn owns_label(entry: ApplyEntry<'_>) -> bool {
-    let labels = entry.fields.get("f:metadata").and_then(|m| m.get("f:labels"));
+fn owns_label(fields: &Value) -> bool {
+    let labels = fields.get("f:metadata").and_then(|m| m.get("f:labels"));
     labels.and_then(|labels| labels.get(format!("f:{PART_OF}"))).is_some()
 }
 
@@ -87,7 +78,7 @@ pub(crate) fn proven_app(object: &Value, state_namespace: &str) -> Option<AppId>
         return None;
     }
     managers(object).find(|app| {
-        set_id(app, state_namespace) == label && apply_entry(object, &manager(app)).is_some_and(owns_label)
+        set_id(app, state_namespace) == label && applied_fields(object, &manager(app)).is_some_and(owns_label)
     })
 }
 

@@ -15,7 +15,7 @@ use crate::compare::{Context, overruled};
 use crate::discovery::Served;
 use crate::error::KubeError;
 use crate::lock::Held;
-use crate::membership::{Key, apply_entry, manager};
+use crate::membership::{Key, applied_fields, manager};
 use crate::place::is_definition;
 use crate::rest::{Answer, Call};
 use crate::shared::Shared;
@@ -129,8 +129,8 @@ impl KubeSession {
             return Err(changed().at(format!("{id:#}")));
         };
         let left = &desired.left;
-        let owned = apply_entry(object, &manager(&self.app))
-            .and_then(|entry| FieldSet::from_fields_v1(entry.fields).ok())
+        let owned = applied_fields(object, &manager(&self.app))
+            .and_then(|fields| FieldSet::from_fields_v1(fields).ok())
             .unwrap_or_default();
         let ours = |path: &&FieldPath| owned.touches(path) && path.get(object).is_some();
         // Exactly this state: what is sent of it must not undo what somebody writes meanwhile.

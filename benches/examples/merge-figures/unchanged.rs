@@ -1,7 +1,7 @@
 //! From the bytes of a watch event to the decision that nothing of ours changed.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use gitops_benches::pairs::{MANAGER, Pair};
@@ -9,6 +9,7 @@ use gitops_diff::Glance;
 use gitops_diff::schema::BuiltIn;
 use serde_json::Value;
 
+use crate::clock;
 use crate::report::{Line, Report};
 
 pub(crate) fn measure(pairs: &[Pair], rounds: usize, report: &mut Report) -> Result<()> {
@@ -22,26 +23,26 @@ pub(crate) fn measure(pairs: &[Pair], rounds: usize, report: &mut Report) -> Res
     }
     let (mut glancing, mut parsing, mut slowly) = (Duration::MAX, Duration::MAX, Duration::MAX);
     for _ in 0..rounds {
-        let began = Instant::now();
+        let began = clock::now();
         for (pair, applied) in pairs.iter().zip(&applied) {
             let glance = Glance::of_json(black_box(pair.live.as_bytes()), MANAGER, &BuiltIn)?;
             ensure!(glance.fingerprint == Some(*applied), "it is unchanged");
         }
-        glancing = glancing.min(began.elapsed());
+        glancing = glancing.min(clock::since(began));
 
-        let began = Instant::now();
+        let began = clock::now();
         for pair in pairs {
             black_box(serde_json::from_slice::<Value>(black_box(pair.live.as_bytes()))?);
         }
-        parsing = parsing.min(began.elapsed());
+        parsing = parsing.min(clock::since(began));
 
-        let began = Instant::now();
+        let began = clock::now();
         for (pair, applied) in pairs.iter().zip(&applied) {
             let parsed: Value = serde_json::from_slice(black_box(pair.live.as_bytes()))?;
             let glance = Glance::of(&parsed, MANAGER, &BuiltIn)?;
             ensure!(glance.fingerprint == Some(*applied), "it is unchanged");
         }
-        slowly = slowly.min(began.elapsed());
+        slowly = slowly.min(clock::since(began));
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / pairs.len() as f64;
     let lines = [("unchanged", glancing, Some(1.0 / 1.5)), ("unchanged, parsed first", slowly, None)];

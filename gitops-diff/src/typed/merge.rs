@@ -19,7 +19,8 @@ use crate::{FieldPath, PathElement};
 ///
 /// The error names lists of which the configuration has an item twice, or whose items cannot be told apart.
 pub fn merge<'a>(live: &'a Value, config: &Value, ty: Type<'_>) -> Result<Cow<'a, Value>, Invalid> {
-    let mut walk = Walk { hidden: Hidden::default(), is_checked: false, violations: Vec::new() };
+    let mut walk =
+        Walk { hidden: Hidden::default(), is_checked: false, has_idle: false, violations: Vec::new() };
     let merged = walk.both(live, config, ty);
     Invalid::unless_empty(walk.violations.into_iter().map(Problem::into_violation).collect())?;
     Ok(match merged {
@@ -30,9 +31,12 @@ pub fn merge<'a>(live: &'a Value, config: &Value, ty: Type<'_>) -> Result<Cow<'a
 }
 
 /// Like [`merge`], for a configuration that is known to be valid; a live list whose items cannot be told apart is
-/// replaced.
-pub(crate) fn merge_hiding(live: &Value, config: &Value, ty: Type<'_>, hidden: Hidden<'_>) -> Merged {
-    Walk { hidden, is_checked: true, violations: Vec::new() }.both(live, config, ty)
+/// replaced. Says besides whether there was a null or an empty map or list that did nothing to a live one with something
+/// in it.
+pub(crate) fn merge_hiding(live: &Value, config: &Value, ty: Type<'_>, hidden: Hidden<'_>) -> (Merged, bool) {
+    let mut walk = Walk { hidden, is_checked: true, has_idle: false, violations: Vec::new() };
+    let merged = walk.both(live, config, ty);
+    (merged, walk.has_idle)
 }
 
 /// What became of the live value.
@@ -49,6 +53,8 @@ struct Walk<'h> {
     hidden: Hidden<'h>,
     /// Whether the configuration is known to hold no item twice.
     is_checked: bool,
+    /// Whether something empty was laid over something that was not, and did nothing.
+    has_idle: bool,
     violations: Vec<Problem>,
 }
 
@@ -79,7 +85,10 @@ impl Walk<'_> {
                         None => self.taken(config, ty),
                     },
                     _ if old_is_empty => leaf(live, config),
-                    _ => Merged::Same,
+                    _ => {
+                        self.has_idle = true;
+                        Merged::Same
+                    }
                 }
             }
             Shape::List => {
@@ -92,7 +101,10 @@ impl Walk<'_> {
                     }
                     (_, None, Some(new)) if !new.is_empty() => self.taken(config, ty),
                     _ if old_is_empty => leaf(live, config),
-                    _ => Merged::Same,
+                    _ => {
+                        self.has_idle = true;
+                        Merged::Same
+                    }
                 }
             }
         }

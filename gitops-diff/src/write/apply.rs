@@ -80,11 +80,12 @@ pub fn apply<'l>(
     owners.keep_version(version);
 
     let known = owners.find(&ours);
-    let merged = match merge_hiding(live, &config, ty, hidden) {
+    let (merged, has_idle) = merge_hiding(live, &config, ty, hidden);
+    let merged = match merged {
         Merged::New(object) => Some(object),
         _ => None,
     };
-    let given_up = known.and_then(|at| owners.given_up(at, &stated));
+    let given_up = known.filter(|at| has_idle || owners.gives_up(*at, &stated)).map(|at| owners.owned(at));
     let pruned = given_up.and_then(|(last, others)| {
         let copy = merged.is_none().then(|| without_managed_fields(live));
         let merged = merged.as_ref().or(copy.as_ref())?;

@@ -211,17 +211,20 @@ impl<'a> Owners<'a> {
         self.list.iter().position(|owner| owner.identity() == like.identity())
     }
 
-    /// What the owner at `at` has and does not state any more, if there is anything: all that it owned, and all that the
-    /// others own.
-    pub(super) fn given_up(&mut self, at: usize, stated: &FieldSet) -> Option<(FieldSet, FieldSet)> {
-        let owner = self.list.get_mut(at)?;
-        if owner.is_as_expected || owner.fields().is_subset(stated) {
-            return None;
+    /// Whether the owner at `at` has anything that it does not state any more.
+    pub(super) fn gives_up(&mut self, at: usize, stated: &FieldSet) -> bool {
+        let owner = self.list.get_mut(at);
+        owner.is_some_and(|owner| !owner.is_as_expected && !owner.fields().is_subset(stated))
+    }
+
+    /// All that the owner at `at` has, and all that the others have.
+    pub(super) fn owned(&mut self, at: usize) -> (FieldSet, FieldSet) {
+        let (mut own, mut others) = (FieldSet::new(), FieldSet::new());
+        for (other, owner) in self.list.iter_mut().enumerate() {
+            let set = if other == at { &mut own } else { &mut others };
+            *set = set.union(owner.fields());
         }
-        let last = owner.fields().clone();
-        let others = self.list.iter_mut().enumerate().filter(|(other, _)| *other != at);
-        let others = others.fold(FieldSet::new(), |all, (_, other)| all.union(other.fields()));
-        Some((last, others))
+        (own, others)
     }
 
     /// What others than the one at `except` own of what was written: the conflicts.

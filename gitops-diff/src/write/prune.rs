@@ -8,7 +8,9 @@ use crate::typed::{field_set, remove};
 
 /// The merged object without what its applier owned and no longer states, unless somebody else owns it.
 ///
-/// A map or list goes with all that nobody owns in it, once nothing in it is owned any more.
+/// A map or list goes with all that nobody owns in it, once nothing in it is owned any more. Where all that was owned is
+/// stated again, nothing goes, unless an empty map is stated that is not empty: then it goes if it holds nothing but empty
+/// lists.
 ///
 /// `last` is what the applier owned, `stated` what it states now, `others` what the others own.
 pub(super) fn prune(

@@ -352,3 +352,15 @@ fn the_same_in_other_words_is_the_live_object() {
     assert!(shared.changed && !shared.values_changed);
     assert!(shared.object["spec"]["n"].is_i64());
 }
+
+#[test]
+fn an_owned_empty_map_that_holds_only_empty_lists_goes() {
+    let config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {}}}});
+    let live = apply(None, &config, &BuiltIn, &at("a", T1)).unwrap().object;
+    let mut filled = live.clone().into_owned();
+    filled["spec"]["template"]["spec"] = json!({"overhead": {}, "schedulingGates": []});
+    let applied = apply(Some(&filled), &config, &BuiltIn, &at("a", T2)).unwrap();
+    assert_eq!(applied.object.get("spec"), None);
+    filled["spec"]["template"]["spec"] = json!({"overhead": {}});
+    assert!(!apply(Some(&filled), &config, &BuiltIn, &at("a", T2)).unwrap().changed);
+}

@@ -162,6 +162,7 @@ pub(crate) fn update(ty: Type<'_>, write: &Write<'_>) -> Result<Written, Failure
 impl Write<'_> {
     fn options(&self) -> WriteOptions {
         WriteOptions::new(self.manager)
+            .with_before_first_apply(true)
             .with_subresource(self.subresource.unwrap_or_default())
             .with_force(self.force)
             .with_before_first_apply(self.before_first_apply)
