@@ -1,5 +1,7 @@
 //! Whatever comes in, nothing panics, and nothing comes out that is much larger than what went in.
 
+#![allow(clippy::expect_used, reason = "it is a test")]
+
 use gitops_diff::merge_patch;
 use gitops_diff::patch::{self, JsonPatch};
 use gitops_diff::schema::{BuiltIn, Deduced, Schema, Type, UnknownFields};
@@ -149,10 +151,10 @@ proptest! {
     fn json_patches(document in tree(), operations in vec(operation(), 0..8)) {
         let Ok(patch) = serde_json::from_value::<JsonPatch>(json!(operations)) else { return Ok(()) };
         let mut changed = document.clone();
-        match patch::apply(&patch, &mut changed) {
-            Ok(()) => prop_assert!(size(&changed) <= size(&document) + size(&json!(operations)) + (4 << 20)),
-            Err(_) => prop_assert_eq!(changed, document),
-        }
+        let applied = patch::apply(&patch, &mut changed);
+        prop_assert!(applied.is_ok() || changed == document);
+        // What is copied is limited, and weighed in another way there.
+        prop_assert!(size(&changed) <= size(&document) + size(&json!(operations)) + (4 << 20));
     }
 
     #[test]

@@ -1,5 +1,4 @@
 //! The crate's own vectors: made by `tests/oracle`, with results of the reference implementations.
-#![cfg(feature = "json-patch")]
 
 #[path = "../../examples/conformance/runner/mod.rs"]
 mod runner;
