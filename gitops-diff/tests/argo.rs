@@ -2,6 +2,7 @@
 //! directory that holds them, as `argo-diff/`.
 //!
 //! `GITOPS_REFERENCE=… cargo test -p gitops-diff --all-features --test argo -- --ignored`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::path::PathBuf;
 
