@@ -126,7 +126,6 @@ pub fn judge(
     let stored = stored_secret(stated_object);
     let stated_object = stored.as_ref().unwrap_or(stated_object);
     let differences = compare(stated_object, live, schema, &options);
-    let managed = ManagedFields::of(live).unwrap_or_default();
     let (owned, api_version) = owned_by(live, applier.manager);
     let version = desired.get("apiVersion").and_then(Value::as_str);
     if api_version.is_some_and(|owned| Some(owned) != version) {
@@ -139,7 +138,6 @@ pub fn judge(
         object: stated_object,
         owned,
         stated,
-        managed: &managed,
         applier,
         masker: Masker::new(&options.redact, &[live, desired]),
     };
@@ -197,7 +195,6 @@ struct Scene<'a> {
     object: &'a Value,
     owned: FieldSet,
     stated: FieldSet,
-    managed: &'a ManagedFields,
     applier: Applier<'a>,
     masker: Masker<'a>,
 }
@@ -222,7 +219,7 @@ impl Scene<'_> {
 
     /// Stated fields that are live, and that somebody took from us.
     fn taken(&mut self) -> Vec<Difference> {
-        let Self { live, owned, stated, managed, applier, masker, .. } = self;
+        let Self { live, owned, stated, applier, masker, .. } = self;
         let lost = |path: &FieldPath| !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v));
         let mut paths = stated.iter().filter(lost).peekable();
         if paths.peek().is_some() && owned.is_empty() {
@@ -231,6 +228,11 @@ impl Scene<'_> {
             let difference = Difference::of_entries(entries).with_cause(Cause::Taken);
             return vec![difference];
         }
+        if paths.peek().is_none() {
+            return Vec::new();
+        }
+        // Only now it matters who else there is.
+        let managed = ManagedFields::of(live).unwrap_or_default();
         let difference = |path: FieldPath| {
             // The value is as stated: only who owns it differs.
             let value = masker.shown_at(live, &path);

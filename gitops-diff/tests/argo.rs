@@ -2,6 +2,7 @@
 //! directory that holds them, as `argo-diff/`.
 //!
 //! `GITOPS_REFERENCE=… cargo test -p gitops-diff --all-features --test argo -- --ignored`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::path::PathBuf;
 
@@ -52,7 +53,7 @@ impl Cases {
     fn object(&self, file: &Value) -> Value {
         let Some(file) = file.as_str() else { return Value::Null };
         let text = std::fs::read_to_string(self.directory.join(file)).unwrap();
-        if file.ends_with(".json") {
+        if PathBuf::from(file).extension().is_some_and(|extension| extension == "json") {
             serde_json::from_str(&text).unwrap()
         } else {
             serde_saphyr::from_str(&text).unwrap()
@@ -209,7 +210,8 @@ fn left_alone(case: &Value, config: &Value, live: &Value) -> Result<(), String> 
             "absent" => value.is_none(),
             "eq" => value == Some(&assert["value"]),
             "len" => {
-                value.and_then(Value::as_array).map(Vec::len) == assert["value"].as_u64().map(|n| n as usize)
+                value.and_then(Value::as_array).map(Vec::len)
+                    == assert["value"].as_u64().and_then(|n| n.try_into().ok())
             }
             other => return Err(format!("op {other}")),
         };
