@@ -1,7 +1,8 @@
 //! Whether a live object is what a manifest states. Pure: no requests.
 
+use std::sync::Arc;
+
 use gitops_core::{AppId, Comparison, IgnoreRules, Live, Owner, Placed};
-use gitops_diff::schema::BuiltIn;
 use gitops_diff::{
     Applier, DiffOptions, Difference, DifferenceKind, FieldPath, LastApply, Redaction, Shown, Verdict,
     is_dropped, judge,
@@ -9,6 +10,7 @@ use gitops_diff::{
 use serde_json::Value;
 
 use crate::membership::{Key, PART_OF, STATE_ANNOTATION, applied_fields, manager};
+use crate::schemas::Published;
 
 /// Who owns the object that is compared, and the key of that application's record, as far as they are known.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) app: Option<AppId>,
     pub(crate) key: Option<Key>,
     pub(crate) redaction: Redaction,
+    /// The types that are known.
+    pub(crate) schema: Arc<Published>,
 }
 
 /// What a difference shows for the label of membership.
@@ -25,7 +29,7 @@ const PART_OF_US: &str = "this application's set";
 pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, context: &Context) -> Comparison {
     let rules = rules.bound_to(&desired.id.subject());
     // An object is created with the fields that are ignored later, and updated without them.
-    let stripped = rules.strip(&desired.manifest.object, live.object.as_deref(), &BuiltIn);
+    let stripped = rules.strip(&desired.manifest.object, live.object.as_deref(), &context.schema);
     let digests = [Some(desired.digest), stripped.as_ref().map(gitops_core::Digest::of_value)];
     if let Some(memo) = live.memo.as_deref()
         && digests.contains(&Some(memo.desired))
@@ -39,7 +43,7 @@ pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, contex
     let Some(object) = live.object.as_deref() else { return Comparison::Unsure };
     let options = context.options().with_rules(rules);
     let Some(app) = context.app.as_ref().filter(|_| live.owner == Owner::This) else {
-        let differences = gitops_diff::compare(&desired.manifest.object, object, &BuiltIn, &options);
+        let differences = gitops_diff::compare(&desired.manifest.object, object, &context.schema, &options);
         return match (differences.is_empty(), live.owner == Owner::This) {
             (true, true) => Comparison::Unsure,
             (true, false) => Comparison::InSync,
@@ -52,7 +56,7 @@ pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, contex
     let (manager, marks) = (manager(app), marks());
     let is_mark = |path: &FieldPath| marks.contains(path);
     let applier = Applier::new(&manager).with_last_apply(last).with_taken_reported(true).with_marks(&is_mark);
-    let verdict = judge(&desired.manifest.object, object, applier, &BuiltIn, &options);
+    let verdict = judge(&desired.manifest.object, object, applier, &context.schema, &options);
     with_mark(verdict, object, &manager)
 }
 
@@ -72,7 +76,7 @@ fn settled(overruled: Vec<Difference>) -> Comparison {
 
 /// Fields that an apply's answer has otherwise than they were sent.
 pub(crate) fn overruled(sent: &Value, answer: &Value, context: &Context) -> Vec<Difference> {
-    let mut differences = gitops_diff::compare(sent, answer, &BuiltIn, &context.options());
+    let mut differences = gitops_diff::compare(sent, answer, &context.schema, &context.options());
     differences.retain(|difference| !is_dropped(difference));
     differences
 }

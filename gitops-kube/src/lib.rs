@@ -42,6 +42,7 @@ mod place;
 mod queue;
 mod record;
 mod rest;
+mod schemas;
 mod session;
 mod shared;
 mod target;

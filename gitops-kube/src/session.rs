@@ -77,6 +77,7 @@ impl KubeSession {
         let mut object = answer.body;
         if is_definition(id) {
             object = wait_established(cx, &shared.rest, &shared.discovery, &served, object, id).await?;
+            shared.schemas.forget();
         }
         let mut done = Done::new(Some(shared.view.live(&self.app, id, object, true)), wrote);
         done.overruled = overruled;
@@ -166,6 +167,7 @@ impl KubeSession {
             app: Some(self.app.clone()),
             key: Some(key.clone()),
             redaction: self.shared.redaction.clone(),
+            schema: self.shared.schemas.known(),
         };
         let overruled = overruled(&desired.manifest.object, object, &context);
         let applied = Applied {

@@ -12,6 +12,7 @@ use crate::lock::Locks;
 use crate::membership::{manager, managing_app, part_of};
 use crate::record::{Records, Stored};
 use crate::rest::Rest;
+use crate::schemas::Schemas;
 use crate::view::View;
 
 /// Watches hold it weakly, and end when it goes.
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) rest: Rest,
     pub(crate) records: Records,
     pub(crate) discovery: Discovery,
+    pub(crate) schemas: Schemas,
     pub(crate) view: View,
     pub(crate) hub: Hub,
     pub(crate) locks: Arc<Locks>,
@@ -54,7 +56,7 @@ impl Shared {
             Some((app, key))
         };
         let (app, key) = by_label.or_else(by_manager).unzip();
-        Context { app, key: key.flatten(), redaction: self.redaction.clone() }
+        Context { app, key: key.flatten(), redaction: self.redaction.clone(), schema: self.schemas.known() }
     }
 }
 

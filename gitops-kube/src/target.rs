@@ -19,6 +19,7 @@ use crate::observe::Observer;
 use crate::place::{Rules, needs_refresh, place};
 use crate::record::Records;
 use crate::rest::Rest;
+use crate::schemas::Schemas;
 use crate::session::KubeSession;
 use crate::shared::{Shared, holder};
 use crate::view::View;
@@ -133,6 +134,7 @@ impl KubeTargetBuilder {
             records: Records::new(rest.clone(), self.state_namespace),
             rest,
             discovery: Discovery::default(),
+            schemas: Schemas::default(),
             view,
             hub: Hub::default(),
             locks: Arc::new(Locks::new(holder(), self.lock_ttl, self.clock)),
@@ -225,6 +227,7 @@ impl Target for KubeTarget {
         if needs_refresh(&set, &discovered) {
             discovered = shared.discovery.refresh(cx, &shared.rest).await?;
         }
+        shared.schemas.learn(cx, &shared.rest, &set).await;
         let rules = Rules {
             default_namespace: shared.default_namespace.as_deref(),
             state_namespace: &shared.records.namespace,

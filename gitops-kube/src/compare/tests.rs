@@ -19,7 +19,7 @@ fn git() -> Value {
 }
 
 fn context(key: &Key) -> Context {
-    Context { app: Some(app("shop")), key: Some(key.clone()), redaction: Redaction::default() }
+    Context { app: Some(app("shop")), key: Some(key.clone()), ..Context::default() }
 }
 
 /// What the API server stores of an apply of `object`.

@@ -264,3 +264,71 @@ async fn ignored_fields_are_left_alone() {
         Comparison::Differs(_)
     ));
 }
+
+/// A kind whose lists have keys, which only its CustomResourceDefinition says.
+fn mesh_definition() -> Value {
+    let route = json!({"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string"}, "to": {"type": "string"}}});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "meshes.drift.example.com"}, "spec": {"group": "drift.example.com", "scope": "Namespaced",
+            "names": {"kind": "Mesh", "plural": "meshes", "singular": "mesh", "listKind": "MeshList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+                "properties": {"spec": {"type": "object", "properties": {
+                    "hosts": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+                    "routes": {"type": "array", "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["name"], "items": route}}}}}}}]}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
+async fn lists_of_custom_kinds_are_compared_as_their_definition_says() {
+    let (cluster, name) = (cluster().await, app("mesh"));
+    cluster.namespace("mesh").await;
+    cluster.create(&name, &[mesh_definition()]).await;
+    let git = json!({"apiVersion": "drift.example.com/v1", "kind": "Mesh",
+        "metadata": {"name": "m", "namespace": "mesh"},
+        "spec": {"hosts": ["b", "a"], "routes": [{"name": "one", "to": "x"}]}});
+    cluster.create(&name, std::slice::from_ref(&git)).await;
+    let meshes = "/apis/drift.example.com/v1/namespaces/mesh/meshes";
+    let theirs = json!({"apiVersion": "drift.example.com/v1", "kind": "Mesh", "metadata": {"name": "m"},
+        "spec": {"hosts": ["c"], "routes": [{"name": "two", "to": "y"}]}});
+    cluster.apply_as("controller", meshes, "m", &theirs).await.unwrap();
+
+    // Started anew, as after a crash: what the controller added to the lists is its own.
+    let target = KubeTarget::new(cluster.client.clone());
+    let manifest = || {
+        let file = gitops_core::Place::file(gitops_core::RepoPath::new("mesh.yaml").unwrap());
+        gitops_core::Manifest::new(git.clone(), file).unwrap()
+    };
+    // The API server publishes a new kind a moment after it serves it.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let mut known = KubeTarget::new(cluster.client.clone());
+    let comparison = loop {
+        let desired = known.place(&cx(), vec![manifest()]).await.unwrap().remove(0);
+        let what = Observe::Everything { also: vec![desired.id.clone()] };
+        let seen = known.observe(&cx(), &name, &what).await.unwrap();
+        let live = seen.live.iter().find(|live| live.id == desired.id).unwrap();
+        let comparison = known.compare(&desired, live, &IgnoreRules::default());
+        // A target that was not told of the kind takes its lists for one value each.
+        target.observe(&cx(), &name, &what).await.unwrap();
+        let untold = target.compare(&desired, live, &IgnoreRules::default());
+        assert_eq!(paths(&untold), [".spec.hosts", ".spec.routes"], "{untold:?}");
+        if comparison == Comparison::InSync || std::time::Instant::now() > deadline {
+            break comparison;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        known = KubeTarget::new(cluster.client.clone());
+    };
+    assert_eq!(comparison, Comparison::InSync);
+
+    // And a change of what Git states is seen where it is.
+    let edit = json!({"apiVersion": "drift.example.com/v1", "kind": "Mesh", "metadata": {"name": "m"},
+        "spec": {"routes": [{"name": "one", "to": "z"}]}});
+    cluster.apply_as("hand", meshes, "m", &edit).await.unwrap();
+    let desired = known.place(&cx(), vec![manifest()]).await.unwrap().remove(0);
+    let what = Observe::Everything { also: vec![desired.id.clone()] };
+    let seen = known.observe(&cx(), &name, &what).await.unwrap();
+    let live = seen.live.iter().find(|live| live.id == desired.id).unwrap();
+    let comparison = known.compare(&desired, live, &IgnoreRules::default());
+    assert_eq!(paths(&comparison), [r#".spec.routes[name="one"].to"#], "{comparison:?}");
+}
