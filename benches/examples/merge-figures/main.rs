@@ -2,8 +2,13 @@
 //!
 //! `benches/compare` builds both sides and starts this. Each measure is first done once by both sides, and the digests of
 //! all results are compared; then both are timed in turn, and the best time of each counts. Time is that of the processor,
-//! so that whatever else runs on the machine counts little. The table says how the two relate, and what the crate promises. It fails if a result differs or a promise is broken.
-#![allow(clippy::print_stdout, reason = "it is a program")]
+//! so that whatever else runs on the machine counts little. The table says how the two relate, and what the crate
+//! promises. It fails if a result differs or a promise is broken.
+#![allow(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "it is a program, and prints three digits"
+)]
 
 mod clock;
 mod input;
@@ -13,6 +18,7 @@ mod report;
 mod schema;
 mod unchanged;
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -127,12 +133,20 @@ fn agree(measure: &Measure, pairs: &[Pair], peer: &mut Peer) -> Result<()> {
         let input = Input::of(pair)?;
         let ours = canonical(&(measure.run)(&input)?.into_tree()?);
         let digest = Sha256::digest(format!("{ours}\n"));
-        if digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() != theirs {
+        if hex(&digest) != theirs {
             let theirs = canonical(&peer.show(measure.peer, at)?);
             bail!("pair {at} differs from the peer's\nours:   {ours}\ntheirs: {theirs}");
         }
     }
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// How long it takes for all pairs. Where the peer has just parsed its trees, ours are still warm, too.

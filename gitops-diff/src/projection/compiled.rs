@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::tree::{Shape, Tree};
-use crate::field_set::{FieldSet, Node};
+use crate::field_set::FieldSet;
 use crate::{FieldSetError, PathElement};
 
 #[derive(Debug, Default)]
@@ -58,18 +58,15 @@ impl<'a> Compiled<'a> {
 
     fn add_set(&mut self, set: &'a FieldSet) -> Range<usize> {
         let start = self.nodes.len();
-        let mut below: Vec<&'a Node> = Vec::new();
         for node in set.nodes() {
-            let element = &node.element;
-            let element = match element {
+            let element = match &node.element {
                 PathElement::Field(name) => Element::Field(name),
                 item => Element::Item(Cow::Borrowed(item)),
             };
             self.nodes.push(CompiledNode { element, member: node.member, children: 0..0 });
-            below.push(node);
         }
         let level = start..self.nodes.len();
-        for (at, node) in level.clone().zip(below) {
+        for (at, node) in level.clone().zip(set.nodes()) {
             let children = self.add_set(&node.children);
             if let Some(node) = self.nodes.get_mut(at) {
                 node.children = children;
