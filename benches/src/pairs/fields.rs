@@ -28,8 +28,9 @@ pub(super) fn of(tree: &Value, known: bool) -> Value {
     if let Some(map) = fields.as_object_mut() {
         map.remove("f:apiVersion");
         map.remove("f:kind");
+        map.remove(".");
         if let Some(metadata) = map.get_mut("f:metadata").and_then(Value::as_object_mut) {
-            for name in ["f:name", "f:namespace"] {
+            for name in [".", "f:name", "f:namespace"] {
                 metadata.remove(name);
             }
             if metadata.is_empty() {
@@ -47,6 +48,10 @@ fn stated(tree: &Value, name: &str, parent: &str, known: bool) -> Value {
             for (field, child) in map {
                 fields.insert(format!("f:{field}"), stated(child, field, name, known));
             }
+            // Without a schema the maps themselves are owned, too.
+            if !known && !fields.is_empty() {
+                fields.insert(".".to_owned(), json!({}));
+            }
         }
         Value::Array(items) => {
             let keys = if known { keys(name, parent) } else { &[] };
@@ -57,7 +62,7 @@ fn stated(tree: &Value, name: &str, parent: &str, known: bool) -> Value {
             } else if !keys.is_empty() {
                 for item in items {
                     let key: Map<_, _> = keys.iter().filter_map(|key| key_field(item, key)).collect();
-                    let mut below = stated(item, "", name, known);
+                    let mut below = stated(item, name, name, known);
                     if let Some(below) = below.as_object_mut() {
                         below.insert(".".to_owned(), json!({}));
                     }

@@ -146,6 +146,7 @@ impl JqPath {
     }
 
     #[cfg(not(feature = "jq"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
     pub(crate) fn select<'v>(&self, _: &'v Value, _: &Budget, _: &mut Nodes<'v>) -> Result<(), JqRunError> {
         // No expression can be read without the feature.
         Ok(())
