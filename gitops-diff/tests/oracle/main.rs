@@ -226,7 +226,7 @@ impl Counts {
         assert!(self.compared >= cases * 98 / 100, "too many cases are no reference");
         assert!(self.fruitful * 10 >= self.compared * 8, "too many cases have no result to speak of");
         for (count, rule) in self.rules.iter().zip(&RULES) {
-            assert!(*count * 400 >= self.compared, "rule {} is hit too seldom", rule.number);
+            assert!(*count * 800 >= self.compared, "rule {} is hit too seldom", rule.number);
         }
     }
 }

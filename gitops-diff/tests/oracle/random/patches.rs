@@ -124,7 +124,7 @@ fn list(
     if !strategy.merge && items.first().is_some_and(Value::is_object) && dice.percent(8) {
         items.push(json!({"$patch": "delete", "name": "a"}));
     }
-    let order = dice.percent(if strategy.merge { 35 } else { 10 });
+    let order = dice.percent(if strategy.merge { 35 } else { 18 });
     if order && !items.is_empty() {
         let element = |item: &Value| match merge_key {
             Some(key) => item.get(key).map(|value| json!({key: value})),

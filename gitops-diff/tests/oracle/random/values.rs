@@ -178,9 +178,9 @@ impl Maker<'_> {
         }
         let length = length.min(self.left + 1);
         let mut items: Vec<Value> = (0..length).map(|_| self.item(kind, item)).collect();
-        if items.len() > 1 && self.dice.percent(3) {
+        if items.len() > 1 && self.dice.percent(5) {
             let again = self.dice.pick(&items).clone();
-            items.push(again);
+            items.insert(self.dice.below(items.len()), again);
         } else if let ListKind::Set | ListKind::Map(_) = kind
             && !self.dice.percent(8)
         {
