@@ -1,5 +1,6 @@
 //! Types in one place, referring to each other by number: what every source of schemas is turned into.
 
+use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -276,8 +277,10 @@ impl TypeGraphBuilder {
         }
         graph.fill_key_defaults();
         // Of two entries for one kind the later one is kept.
-        graph.kinds.reverse();
-        graph.kinds.sort_by(|a, b| a.0.cmp(&b.0));
+        let kinds = std::mem::take(&mut graph.kinds);
+        let key = |at: usize| kinds.get(at).map(|(key, _)| key);
+        let order = sorted(kinds.len(), &|a, b| key(a).cmp(&key(b)).then(b.cmp(&a)));
+        graph.kinds = permuted(kinds, order);
         graph.kinds.dedup_by(|later, first| later.0 == first.0);
         Ok(graph)
     }
@@ -288,10 +291,11 @@ impl TypeGraphBuilder {
         }
     }
 
-    fn add_map(&mut self, mut map: MapSpec) -> MapDef {
+    fn add_map(&mut self, map: MapSpec) -> MapDef {
         let start = self.begin_map();
-        map.fields.sort_by(|a, b| head(&a.name).cmp(&head(&b.name)).then_with(|| a.name.cmp(&b.name)));
-        for field in map.fields {
+        let key = |at: usize| map.fields.get(at).map(|field| (head(&field.name), &field.name));
+        let order = sorted(map.fields.len(), &|a, b| key(a).cmp(&key(b)));
+        for field in permuted(map.fields, order) {
             self.push_field(field);
         }
         MapDef { fields: start..self.begin_map(), element: map.element, atomic: map.atomic }
@@ -325,6 +329,18 @@ impl TypeGraphBuilder {
         self.set(id, TypeDef { map: Some(map), ..TypeDef::default() });
         Some(())
     }
+}
+
+/// The order of so many things. One sort for all sorts of them is less code than one for each.
+fn sorted(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<_> = (0..len).collect();
+    order.sort_unstable_by(|a, b| compare(*a, *b));
+    order
+}
+
+fn permuted<T>(things: Vec<T>, order: Vec<usize>) -> Vec<T> {
+    let mut things: Vec<_> = things.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| things.get_mut(at)?.take()).collect()
 }
 
 /// More than four thousand million types or fields do not fit into memory.

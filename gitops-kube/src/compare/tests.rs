@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use gitops_core::{Digest, IgnoreRule, Manifest, Memo, Place, RepoPath, Token};
 use gitops_diff::FieldSet;
+use gitops_diff::schema::BuiltIn;
 use serde_json::json;
 
 use super::*;
