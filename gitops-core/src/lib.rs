@@ -46,6 +46,7 @@
 //!
 //! # Features
 //!
+//! - `jq`: [`IgnoreRules`] may hold jq expressions.
 //! - `signal`: `Reconciler::shutdown_on_signal`.
 #![forbid(unsafe_code)]
 

@@ -43,9 +43,10 @@ struct Cases {
 
 impl Cases {
     fn open() -> Self {
-        let reference =
-            std::env::var_os("GITOPS_REFERENCE").expect("GITOPS_REFERENCE: the reference directory");
-        let directory = PathBuf::from(reference).join("argo-diff");
+        // Where the project is developed, they lie beside it.
+        let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/reference"));
+        let reference = std::env::var_os("GITOPS_REFERENCE").map_or_else(beside, PathBuf::from);
+        let directory = reference.join("argo-diff");
         let text = std::fs::read_to_string(directory.join("argo_diff_cases.json")).unwrap();
         Self { directory: directory.join("testdata"), all: serde_json::from_str(&text).unwrap() }
     }

@@ -1,6 +1,7 @@
 //! The oracle as a child process.
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -13,10 +14,9 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// Starts the program that the environment names.
+    /// Starts the program that `GITOPS_ORACLE` names, or builds it, which needs Go.
     pub(crate) fn start() -> Self {
-        let path = std::env::var_os("GITOPS_ORACLE")
-            .expect("GITOPS_ORACLE must name the oracle's binary: GITOPS_ORACLE=$(hack/oracle/build)");
+        let path = std::env::var_os("GITOPS_ORACLE").map_or_else(build, PathBuf::from);
         let mut child = Command::new(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,6 +55,14 @@ fn read(answers: &mut impl BufRead, request: &Value) -> Value {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?} to {request}"));
     assert!(answer.get("bad_request").is_none(), "{answer} to {request}");
     answer
+}
+
+fn build() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hack/oracle/build");
+    let output = Command::new(&script).stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    assert!(output.status.success(), "the oracle cannot be built: is Go there?");
+    PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
 }
 
 impl Drop for Oracle {
