@@ -23,7 +23,8 @@ const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// What the configuration states is laid over the live object. Fields that the manager applied before and no longer
 /// states are removed, unless somebody else owns them. Fields that somebody else owns with another value are conflicts,
 /// unless [`force`](WriteOptions::force) takes them over. Entries of managers at another API version than the
-/// configuration's are dropped: nothing here converts between versions.
+/// configuration's are dropped: nothing here converts between versions. A configuration that does not say its kind and
+/// version, which an API server refuses, has the live object's.
 ///
 /// Applying the same configuration again changes nothing at all. The rules are those of structured-merge-diff
 /// (`merge/update.go`, `Updater.Apply`) inside the managers of `managedfields/internal`.
@@ -52,11 +53,12 @@ pub fn apply<'l>(
     options: &WriteOptions,
 ) -> Result<Applied<'l>, ApplyError> {
     let config = checked(config, options)?;
-    let ty = schema.type_or_deduced(&TypeRef::of(&config));
+    let named = named(&config, live);
+    let ty = schema.type_or_deduced(&TypeRef::of(named));
     let rules = ValidateOptions::default().with_unknown_fields(options.unknown_fields);
     validate(&config, ty, rules).map_err(ApplyError::Invalid)?;
     let stated = field_set(&config, ty);
-    let version = api_version(&config);
+    let version = api_version(named);
 
     let Some(live) = live else {
         let mut owners = Owners::none();
@@ -165,6 +167,12 @@ fn checked<'c>(config: &'c Value, options: &WriteOptions) -> Result<Cow<'c, Valu
         return Ok(Cow::Owned(config));
     }
     Ok(Cow::Borrowed(config))
+}
+
+/// The object that says of which kind both are: the live one, if the other does not say it.
+pub(super) fn named<'a>(object: &'a Value, live: Option<&'a Value>) -> &'a Value {
+    let says = |field: &str| object.get(field).is_some_and(Value::is_string);
+    live.filter(|_| !(says("apiVersion") && says("kind"))).unwrap_or(object)
 }
 
 pub(super) fn api_version(object: &Value) -> &str {

@@ -342,6 +342,15 @@ fn what_the_schema_made_one_value_is_owned_as_one() {
 }
 
 #[test]
+fn what_does_not_say_its_kind_is_what_the_live_object_is() {
+    let one = by("one", None, &config_map(json!({"k": "v"}))).object;
+    let two = by("two", Some(&one), &json!({"data": {"l": "w"}})).object;
+    assert_eq!(owned(&two, "one", Operation::Apply), owned(&one, "one", Operation::Apply));
+    assert_eq!(owned(&two, "two", Operation::Apply).to_fields_v1(), json!({"f:data": {"f:l": {}}}));
+    assert_eq!(ManagedFields::of(&two).unwrap().entries()[1].api_version, "v1");
+}
+
+#[test]
 fn the_same_in_other_words_is_the_live_object() {
     let config =
         |number: Value| json!({"apiVersion": "example.com/v1", "kind": "Gadget", "spec": {"n": number}});

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::apply::{api_version, equal_hiding};
+use super::apply::{api_version, equal_hiding, named};
 use super::owners::{Owner, Owners, writer};
 use super::time::seconds;
 use super::{Applied, ApplyError, WriteOptions, managed_fields, set_managed_fields, without_managed_fields};
@@ -34,7 +34,8 @@ pub fn update<'l>(
     if !new.is_object() {
         return Err(ApplyError::NotAnObject);
     }
-    let ty = schema.type_or_deduced(&TypeRef::of(new));
+    let named = named(new, live);
+    let ty = schema.type_or_deduced(&TypeRef::of(named));
     let (old_hidden, hidden) = (Hidden(live.and_then(managed_fields)), Hidden(managed_fields(new)));
     if options.unknown_fields == UnknownFields::Refuse {
         let rules =
@@ -44,7 +45,7 @@ pub fn update<'l>(
             validate_hiding(live, ty, rules, old_hidden).map_err(ApplyError::LiveInvalid)?;
         }
     }
-    let version = api_version(new);
+    let version = api_version(named);
     let mut owners = owners_of(old_hidden.0, hidden.0, version, ty, options);
     let is_untracked = options.before_first_apply && owners.read == 0 && live.is_some_and(has_uid);
     let object = without_managed_fields(new);

@@ -69,7 +69,7 @@ impl Session {
         if dice.percent(12) {
             // Something that nobody owns: defaults of the server.
             let managed = self.live["metadata"].get("managedFields").cloned();
-            self.live = mutated(dice, self.ty, &without_managed_fields(&self.live), 2);
+            self.live = self.kind.named(mutated(dice, self.ty, &without_managed_fields(&self.live), 2));
             if let (Some(managed), true) = (managed, self.live["metadata"].is_object()) {
                 self.live["metadata"]["managedFields"] = managed;
             }
@@ -98,7 +98,7 @@ impl Session {
         if dice.percent(35) {
             let changes = 1 + dice.below(3);
             request["op"] = json!("ssa_update");
-            request["updated"] = mutated(dice, self.ty, &plain, changes);
+            request["updated"] = self.kind.named(mutated(dice, self.ty, &plain, changes));
             self.asked = None;
             return request;
         }
@@ -107,7 +107,7 @@ impl Session {
             _ => some_of(dice, &plain, true),
         };
         let changes = dice.below(3);
-        let mut applied = without_managed_fields(&mutated(dice, self.ty, &base, changes));
+        let mut applied = self.kind.named(without_managed_fields(&mutated(dice, self.ty, &base, changes)));
         if dice.percent(12) {
             empty_something(dice, &mut applied);
         }

@@ -118,6 +118,13 @@ impl Kind {
         json!({"apiVersion": self.api_version, "kind": self.kind})
     }
 
+    /// An object that says that it is of this kind. A write of one that does not never gets as far as its merge.
+    pub(crate) fn named(&self, mut object: Value) -> Value {
+        object["apiVersion"] = json!(self.api_version);
+        object["kind"] = json!(self.kind);
+        object
+    }
+
     pub(crate) fn schema(&self) -> Value {
         json!({"file": self.file, "type": self.type_name})
     }
