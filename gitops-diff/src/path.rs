@@ -164,6 +164,13 @@ impl FieldPath {
         self.0.pop()
     }
 
+    /// Puts another element at a depth that the path has.
+    pub(crate) fn rename(&mut self, depth: usize, element: PathElement) {
+        if let Some(place) = self.0.get_mut(depth) {
+            *place = element;
+        }
+    }
+
     /// The path one step further down.
     #[must_use]
     pub fn child(&self, element: PathElement) -> Self {

@@ -125,7 +125,12 @@ impl Redaction {
         }
         let mut words: Vec<_> = words.into_iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        words.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), MASK))
+        // Masks are not looked into: a value may be a part of them.
+        let mut left = vec![text];
+        for word in &words {
+            left = left.into_iter().flat_map(|part| part.split(word.as_str())).collect();
+        }
+        left.join(MASK)
     }
 
     fn marked<'v>(&self, object: &'v Value) -> Marked<'v> {
@@ -231,6 +236,18 @@ impl Masker<'_> {
         self.shown(at)
     }
 
+    /// The way to a field of a version, as far as it may be told: what is inside something masked is not.
+    pub(crate) fn way_to(&self, versions: &[&Value], path: FieldPath) -> FieldPath {
+        let mut at: Vec<_> = versions.to_vec();
+        for (depth, element) in path.elements().iter().enumerate() {
+            if at.iter().any(|node| self.masks(node)) {
+                return path.elements().iter().take(depth).cloned().collect();
+            }
+            at = at.into_iter().filter_map(|node| element.of(node)).collect();
+        }
+        path
+    }
+
     /// What may be shown of a node that is in nothing masked.
     pub(crate) fn shown(&mut self, node: Option<&Value>) -> Shown {
         match node {
@@ -287,16 +304,29 @@ fn copy(value: &Value, marked: &Marked<'_>, mask: &mut impl FnMut(&Value, bool) 
     }
 }
 
-/// Whatever the group: what calls itself a Secret is treated as one.
+/// Whatever the group, and misspelled too: what calls itself a Secret is treated as one.
 fn is_secret(value: &Value) -> bool {
-    value.get("kind").is_some_and(|kind| kind == "Secret")
+    kind(value).eq_ignore_ascii_case("Secret")
+}
+
+fn kind(value: &Value) -> &str {
+    value.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn mark_secrets<'v>(value: &'v Value, secret: bool, marked: &mut Marked<'v>) {
     match value {
         Value::Object(map) => {
+            // As a server lists them, the items have no kind of their own.
+            let of_secrets = kind(value).eq_ignore_ascii_case("SecretList");
             for (name, child) in map {
-                match (secret, name.as_str(), child) {
+                let known = ["data", "stringData", "metadata"];
+                let name = known.into_iter().find(|known| name.eq_ignore_ascii_case(known)).unwrap_or(name);
+                match (secret, name, child) {
+                    (_, "items", Value::Array(items)) if of_secrets => {
+                        for item in items {
+                            mark_secrets(item, true, marked);
+                        }
+                    }
                     (true, "data", Value::Object(entries)) => {
                         entries.values().for_each(|entry| marked.encoded.insert(entry));
                     }
@@ -344,7 +374,10 @@ fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
             spellings.extend(base64::decode(text).and_then(|bytes| String::from_utf8(bytes).ok()));
             for spelling in spellings.into_iter().filter(|word| !word.is_empty()) {
                 let escaped = Value::from(spelling.as_str()).to_string();
-                words.extend(escaped.get(1..escaped.len() - 1).map(str::to_owned));
+                let escaped = escaped.get(1..escaped.len() - 1).unwrap_or_default();
+                // Go writes JSON that can stand in HTML.
+                let in_html = escaped.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+                words.extend([escaped.to_owned(), in_html]);
                 words.insert(spelling);
             }
         }
@@ -394,6 +427,19 @@ mod tests {
     }
 
     #[test]
+    fn secrets_as_servers_list_them_and_misspelled_ones() {
+        let data = json!({"p": "aHVudGVyMg=="});
+        for secret in [
+            json!({"kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": data}]}),
+            json!({"kind": "secret", "data": data}),
+            json!({"kind": "Secret", "stringdata": data}),
+        ] {
+            let masked = Redaction::default().redact(&secret).to_string();
+            assert!(!masked.contains("aHVudGVyMg=="), "{masked}");
+        }
+    }
+
+    #[test]
     fn pairs_show_what_changed() {
         let secret = |a: &str, b: &str| json!({"kind": "Secret", "data": {"a": a, "b": b}});
         let (from, to) = Redaction::default().redact_pair(&secret("MQ==", "Mg=="), &secret("MQ==", "Mw=="));
@@ -437,6 +483,18 @@ mod tests {
             Redaction::default().scrub(text, &secret),
             "cannot decode \"<redacted>\" (<redacted>), got <redacted> and <redacted>, \"<redacted>\""
         );
+    }
+
+    #[test]
+    fn texts_that_go_wrote_are_scrubbed() {
+        let secret = json!({"kind": "Secret", "stringData": {"q": "hun<ter&2"}});
+        assert_eq!(Redaction::default().scrub("\"hun\\u003cter\\u00262\"", &secret), "\"<redacted>\"");
+    }
+
+    #[test]
+    fn masks_are_not_scrubbed() {
+        let secret = json!({"kind": "Secret", "stringData": {"a": "e", "b": "d", "c": "te"}});
+        assert_eq!(Redaction::default().scrub("x e", &secret), "x <redacted>");
     }
 
     proptest! {

@@ -143,7 +143,7 @@ pub fn judge(
     };
     let mut taken = scene.taken();
     // Of a field that differs too, the difference says it all.
-    taken.retain(|t| !differences.iter().any(|d| t.path.starts_with(&d.path) || d.path.starts_with(&t.path)));
+    taken.retain(|taken| !is_told(&differences, &taken.path));
     let was_taken = !taken.is_empty();
     if !applier.report_taken {
         taken.clear();
@@ -237,6 +237,7 @@ impl Scene<'_> {
             // The value is as stated: only who owns it differs.
             let value = masker.shown_at(live, &path);
             let writer = managed.writer_of(&path, Some(applier.manager)).map(str::to_owned);
+            let path = masker.way_to(&[live], path);
             let difference = Difference::new(path, DifferenceKind::Changed, value.clone(), value);
             let difference = difference.with_cause(Cause::Taken);
             match writer {
@@ -244,7 +245,9 @@ impl Scene<'_> {
                 None => difference,
             }
         };
-        paths.map(difference).collect()
+        let mut taken: Vec<_> = paths.map(difference).collect();
+        taken.dedup_by(|later, first| later.path == first.path);
+        taken
     }
 
     /// Fields that we own and no longer state. A list item is one difference, not one for each field of it.
@@ -262,12 +265,28 @@ impl Scene<'_> {
             }
         }
         let difference = |path: FieldPath| {
-            let live = masker.shown_at(live, &path);
-            Difference::new(path, DifferenceKind::Removed, crate::Shown::Absent, live)
-                .with_cause(Cause::GivenUp)
+            let shown = masker.shown_at(live, &path);
+            Difference::new(
+                masker.way_to(&[live], path),
+                DifferenceKind::Removed,
+                crate::Shown::Absent,
+                shown,
+            )
+            .with_cause(Cause::GivenUp)
         };
-        found.into_iter().map(difference).collect()
+        let mut given_up: Vec<_> = found.into_iter().map(difference).collect();
+        given_up.dedup_by(|later, first| later.path == first.path);
+        given_up
     }
+}
+
+/// Whether one of the differences, which are sorted by path, is of a field, of one below it, or of one that it is in.
+fn is_told(differences: &[Difference], path: &FieldPath) -> bool {
+    let from = differences.partition_point(|difference| difference.path < *path);
+    let mut above = path.clone();
+    differences.get(from).is_some_and(|next| next.path.starts_with(path))
+        || std::iter::from_fn(|| above.pop().map(|_| above.clone()))
+            .any(|above| differences.binary_search_by(|difference| difference.path.cmp(&above)).is_ok())
 }
 
 /// Whether a field is stated, has fields below it that are, or lies within an atomic value that is. An empty map is no such
@@ -339,6 +358,27 @@ mod tests {
     fn decide(data: &Value, live: &Value, last: LastApply) -> Verdict {
         let us = Applier::new("us").with_last_apply(last).with_taken_reported(true);
         judge(&config(data), live, us, &BuiltIn, &DiffOptions::default())
+    }
+
+    #[test]
+    fn paths_say_nothing_of_what_is_masked() {
+        let redaction = crate::Redaction::default().with_path(".metadata.finalizers".parse().unwrap());
+        let options = DiffOptions::default().with_redaction(redaction);
+        let config = |metadata: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}});
+        let live = |fields: Value| {
+            let entry =
+                json!({"manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields});
+            config(json!({"finalizers": ["hunter2"], "managedFields": [entry]}))
+        };
+        let taken = json!({"f:data": {"f:a": {}}});
+        let given_up = json!({"f:data": {"f:a": {}}, "f:metadata": {"f:finalizers": {"v:\"hunter2\"": {}}}});
+        let applier = Applier::new("us").with_taken_reported(true);
+        for (git, fields) in [(json!({"finalizers": ["hunter2"]}), taken), (json!({}), given_up)] {
+            let verdict = judge(&config(git), &live(fields), applier, &BuiltIn, &options);
+            let Verdict::Differs(differences) = verdict else { panic!("{verdict:?}") };
+            let paths: Vec<_> = differences.iter().map(|difference| difference.path.to_string()).collect();
+            assert_eq!(paths, [".metadata.finalizers"]);
+        }
     }
 
     #[test]

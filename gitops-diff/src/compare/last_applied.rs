@@ -26,6 +26,23 @@ impl<'a> Walker<'a, '_> {
         live: &'a Value,
         way: Option<&Trail<'_>>,
     ) {
+        let known = self.found.len();
+        self.given_up_inside(ty, last, desired, live, way);
+        if self.found.len() > known && self.masker.is_some_and(|masker| masker.masks(live)) {
+            // As on the walk: what is inside must not be seen.
+            self.found.truncate(known);
+            self.report(DifferenceKind::Changed, None, Some(live), way);
+        }
+    }
+
+    fn given_up_inside(
+        &mut self,
+        ty: Type<'_>,
+        last: &Value,
+        desired: &Value,
+        live: &'a Value,
+        way: Option<&Trail<'_>>,
+    ) {
         match (last, desired, live) {
             (Value::Object(last), Value::Object(desired), Value::Object(live)) => {
                 for (name, last) in last {

@@ -244,6 +244,10 @@ fn run(
         walker.found
     };
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    // What is masked is told once, whatever changes inside.
+    found.dedup_by(|later, first| {
+        later.kind == DifferenceKind::Changed && first.kind == later.kind && later.path == first.path
+    });
     let managed = ManagedFields::of(live).unwrap_or_default();
     let us = options.manager.as_deref();
     found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect()

@@ -30,6 +30,33 @@ fn web(container: &Value) -> Value {
 }
 
 #[test]
+fn what_was_given_up_inside_a_mask_is_not_shown() {
+    let gadget = |creds: Value| json!({"kind": "Gadget", "spec": {"creds": creds}});
+    let (git, mut live) = (gadget(json!({"u": "a"})), gadget(json!({"u": "b", "p": "hunter2"})));
+    let last = live.to_string();
+    live["metadata"] = json!({"annotations": {"kubectl.kubernetes.io/last-applied-configuration": last}});
+    let redaction = Redaction::default().with_path(".spec.creds".parse().unwrap());
+    let options = DiffOptions::default().with_last_applied(true).with_redaction(redaction);
+    let drift = compare(&git, &live, &crate::schema::Deduced, &options);
+    assert_eq!(drift.len(), 1);
+    assert_eq!(drift[0].to_string(), ".spec.creds  Git <redacted>, live <redacted> (another value)");
+}
+
+#[test]
+fn lists_within_lists_are_walked_once() {
+    // It doubled with each level.
+    let nested = |leaf: &str, last: &str| {
+        let list = |inner: Value| json!([{"name": "a", "l": inner}, {"name": last}, {"name": if last == "b" { "c" } else { "b" }}]);
+        (0..60).fold(json!(leaf), |inner, _| list(inner))
+    };
+    let options = DiffOptions::default();
+    let drift = compare(&nested("x", "b"), &nested("y", "b"), &crate::schema::Deduced, &options);
+    assert_eq!(drift.len(), 1);
+    assert!(drift[0].path.to_string().starts_with("[name=\"a\"].l[name=\"a\"].l"));
+    assert!(!compare(&nested("x", "b"), &nested("y", "c"), &crate::schema::Deduced, &options).is_empty());
+}
+
+#[test]
 fn the_first_of_2000_items_is_one_difference() {
     let items: Vec<_> = (0..2000).map(|i| json!({"name": format!("n{i}"), "value": i})).collect();
     for (api, kind) in [("example.com/v1", "Gadget"), ("v1", "Pod")] {

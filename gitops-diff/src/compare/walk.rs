@@ -1,5 +1,7 @@
 //! The walk through two trees, side by side.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::defaults::{self, Extra};
@@ -268,23 +270,58 @@ impl<'a> Walker<'a, '_> {
         // Items of a keyed list that have no keys of their own are taken in order.
         let mode = if mode == Mode::Stated && kind == ListKind::Atomic { Mode::Whole } else { mode };
         let (desired, live) = self.in_one_order(desired, live, mode, way);
+        let naming = if self.deduce_keys { Naming::deduced(&desired, &live) } else { None };
         let known = self.found.len();
-        if desired.len() == live.len() {
+        if desired.len() == live.len() && !self.swapped(item, naming, (&desired, &live), mode, way) {
             for (at, (d, l)) in desired.iter().zip(live.iter()).enumerate() {
+                let start = self.found.len();
                 self.walk(item, d, l, mode, Some(&Trail { up: way, step: Step::Index(at) }));
+                if let Some(naming) = naming.filter(|_| self.found.len() > start) {
+                    // The same path, by name. To walk again would double the work at each level.
+                    let depth = Trail::to_path(way).len();
+                    for finding in self.found.iter_mut().skip(start) {
+                        finding.path.rename(depth, naming.step(d).to_element());
+                    }
+                }
             }
-            if self.found.len() == known {
+            if naming.is_some() || self.found.len() == known {
                 return;
             }
             self.found.truncate(known);
-        }
-        if self.deduce_keys
-            && let Some(naming) = Naming::deduced(&desired, &live)
-        {
+        } else if let Some(naming) = naming {
             return self.named(item, naming, (&desired, &live), mode, way, kind);
         }
         // Whatever it was, it is told as one difference.
         self.report(DifferenceKind::Changed, Some(whole.0), Some(whole.1), way);
+    }
+
+    /// Whether two items at one position have other names, so that they differ without a look at the rest of them.
+    fn swapped(
+        &mut self,
+        item: Slot<'a>,
+        naming: Option<Naming<'a>>,
+        (desired, live): (&Items<'a>, &Items<'a>),
+        mode: Mode,
+        way: Way<'_>,
+    ) -> bool {
+        let Some(Naming::Field(field)) = naming else { return false };
+        let known = self.found.len();
+        for (at, (d, l)) in desired.iter().zip(live.iter()).enumerate() {
+            let (Some(d), Some(l)) = (d.get(field), l.get(field)) else { continue };
+            if !canonical::same(d, l) {
+                let up = Trail { up: way, step: Step::Index(at) };
+                self.walk(
+                    item.child(field),
+                    d,
+                    l,
+                    mode,
+                    Some(&Trail { up: Some(&up), step: Step::Field(field) }),
+                );
+            }
+        }
+        let differ = self.found.len() > known;
+        self.found.truncate(known);
+        differ
     }
 
     fn items_of(&self, items: &'a [Value]) -> Items<'a> {
@@ -379,10 +416,10 @@ impl<'a> Walker<'a, '_> {
                 (sorted(&desired, endpoint), sorted(&live, endpoint))
             }
             ("Pod", ["spec", "tolerations"]) if live.len() > desired.len() => {
-                let keeps = |item: &&Value| {
-                    !defaults::is_added_toleration(item)
-                        || desired.iter().any(|d| d.get("key") == item.get("key"))
-                };
+                let key = |item: &'a Value| item.get("key").map(canonical::Canonical);
+                let stated: HashSet<_> = desired.iter().map(key).collect();
+                let keeps =
+                    |item: &&'a Value| !defaults::is_added_toleration(item) || stated.contains(&key(item));
                 let live = Items::Some(live.iter().filter(keeps).collect());
                 (desired, live)
             }

@@ -146,12 +146,14 @@ fn account(
         if fields.last().is_some_and(|outer| path.starts_with(&outer.path)) {
             continue;
         }
+        let is_gone = removed.contains(&path) && !modified.contains(&path);
+        let path = masker.way_to(&[desired, live, merged], path);
         let shown_live = masker.shown_at(live, &path);
         fields.push(ThreeWayField {
             last_applied: if owned.ours.touches(&path) { shown_live.clone() } else { Shown::Absent },
             desired: masker.shown_at(desired, &path),
             live: shown_live,
-            cause: owned.cause(&path, removed.contains(&path) && !modified.contains(&path)),
+            cause: owned.cause(&path, is_gone),
             path,
         });
     }
@@ -180,6 +182,17 @@ mod tests {
         assert_eq!(merge.fields.len(), 1);
         assert!(!format!("{merge:?} {}", merge.fields[0]).contains("dHdv"));
         assert_eq!(merge.patch, json!({"data": {"a": "dHdv"}}));
+    }
+
+    #[test]
+    fn paths_say_nothing_of_what_is_masked() {
+        let config = |finalizer: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "finalizers": [finalizer]}});
+        let options = WriteOptions::new("ours");
+        let live = apply(None, &config("hunter2"), &BuiltIn, &options).unwrap().object;
+        let redaction = Redaction::default().with_path(".metadata.finalizers".parse().unwrap());
+        let merge = structured(&config("hunter3"), &live, &BuiltIn, &options, &redaction).unwrap();
+        let told: Vec<_> = merge.fields.iter().map(|field| field.path.to_string()).collect();
+        assert_eq!(told, [".metadata.finalizers"]);
     }
 
     proptest! {

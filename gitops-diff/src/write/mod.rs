@@ -24,7 +24,9 @@ use crate::text::json_text;
 use crate::typed::Invalid;
 
 /// What came of a write.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// `object` holds the values themselves, those of Secrets included; `Debug` does not print it.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Applied<'l> {
     /// The object with its `metadata.managedFields` brought up to date. Borrowed where it is the live one to the letter,
@@ -34,6 +36,15 @@ pub struct Applied<'l> {
     pub changed: bool,
     /// Whether any value outside `metadata.managedFields` is another than before.
     pub values_changed: bool,
+}
+
+impl fmt::Debug for Applied<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied")
+            .field("changed", &self.changed)
+            .field("values_changed", &self.values_changed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A field that somebody else owns with another value.

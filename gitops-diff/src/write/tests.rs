@@ -34,6 +34,13 @@ fn owned(object: &Value, manager: &str, operation: Operation) -> FieldSet {
 }
 
 #[test]
+fn what_came_of_a_write_prints_no_values() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"p": "aHVudGVyMg=="}});
+    let applied = apply(None, &secret, &BuiltIn, &WriteOptions::new("us")).unwrap();
+    assert!(!format!("{applied:?}").contains("aHVudGVyMg"));
+}
+
+#[test]
 fn the_first_apply_creates() {
     let applied = by("a", None, &config_map(json!({"k": "v", "n": null})));
     assert!(applied.changed);
