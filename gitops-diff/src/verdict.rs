@@ -203,8 +203,11 @@ impl Scene<'_> {
     /// Whoever changes or removes a field otherwise than by applying takes it away from its owner. So what is stored
     /// otherwise than stated, and is still ours, was stored so by the apply.
     fn since_that_apply(&self, differences: Vec<Difference>, taken: Vec<Difference>) -> Verdict {
-        let (overruled, mut drifted): (Vec<_>, Vec<_>) =
-            differences.into_iter().partition(|difference| self.owned.contains_or_covers(&difference.path));
+        let (overruled, mut drifted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| {
+            // Of what somebody removed as a whole, nothing below would be ours any more.
+            let missing = difference.kind == DifferenceKind::Added;
+            self.owned.contains_or_covers(&difference.path) || missing && self.owned.touches(&difference.path)
+        });
         drifted.extend(taken);
         if !drifted.is_empty() {
             return Verdict::Differs(drifted);
@@ -379,6 +382,24 @@ mod tests {
             let paths: Vec<_> = differences.iter().map(|difference| difference.path.to_string()).collect();
             assert_eq!(paths, [".metadata.finalizers"]);
         }
+    }
+
+    #[test]
+    fn a_map_that_the_server_dropped_is_overruled() {
+        let spec = json!({"resources": {"limits": {"cpu": "1"}}, "containers": [{"name": "a"}]});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
+        let applied = apply(None, &pod, &BuiltIn, &WriteOptions::new("us")).unwrap().object.into_owned();
+        let us = Applier::new("us").with_last_apply(LastApply::Same);
+        let judged = |live: &Value| judge(&pod, live, us, &BuiltIn, &DiffOptions::default());
+        let mut without = applied.clone();
+        without["spec"].as_object_mut().unwrap().remove("resources");
+        // The server stores no such field, and leaves the managed fields as they are.
+        let verdict = judged(&without);
+        assert!(matches!(verdict, Verdict::Overruled(_)), "{verdict:?}");
+        // Somebody removes it.
+        let options = WriteOptions::new("them");
+        let removed = update(Some(&applied), &without, &BuiltIn, &options).unwrap().object.into_owned();
+        assert_eq!(causes(judged(&removed)), [(".spec.resources".to_owned(), Cause::Missing)]);
     }
 
     #[test]

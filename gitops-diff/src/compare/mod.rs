@@ -11,9 +11,7 @@ mod walk;
 
 use serde_json::Value;
 
-#[cfg(feature = "json-patch")]
-pub(crate) use self::items::Items;
-pub(crate) use self::items::Naming;
+pub(crate) use self::items::{Items, Naming};
 pub(crate) use self::trail::{Step, Trail};
 use self::walk::{Finding, Mode, Slot, Walker};
 use crate::difference::{Cause, Difference, Shown};
@@ -244,10 +242,8 @@ fn run(
         walker.found
     };
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    // What is masked is told once, whatever changes inside.
-    found.dedup_by(|later, first| {
-        later.kind == DifferenceKind::Changed && first.kind == later.kind && later.path == first.path
-    });
+    // What is masked is told once, whatever changes inside; so is the first of live items with one name.
+    found.dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
     let managed = ManagedFields::of(live).unwrap_or_default();
     let us = options.manager.as_deref();
     found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect()

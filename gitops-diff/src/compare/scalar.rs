@@ -54,14 +54,17 @@ fn looks_like_quantity(trail: Option<&Trail<'_>>) -> bool {
 }
 
 /// Whether a value says anything. Null and an empty list do not. An empty map of any keys does not; an empty structure
-/// does, by being there: `emptyDir: {}`.
+/// does, by being there: `emptyDir: {}`. So does an empty map where anything may be.
 pub(super) fn says_something(value: &Value, ty: Type<'_>) -> bool {
     match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
         Value::Object(map) if !amounts_to_nothing(value, ty) => !map.is_empty(),
         Value::Object(map) if ty.is_untyped() => map.is_empty(),
-        Value::Object(_) => ty.map().is_some_and(|map| map.fields().len() > 0),
+        // An empty structure in Go is a map of anything to the schema: `subresources.status` of a CRD.
+        Value::Object(_) => ty.map().is_some_and(|map| {
+            map.fields().len() > 0 || map.element().is_some_and(|element| element.is_untyped())
+        }),
         _ => true,
     }
 }

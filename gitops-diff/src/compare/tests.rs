@@ -109,16 +109,53 @@ fn what_git_does_not_state_is_not_compared() {
 }
 
 #[test]
-fn of_items_with_one_key_the_first_counts() {
+fn items_with_one_key_all_count() {
     let git = web(&json!({"env": [{"name": "A", "value": "1"}]}));
-    let live = |first: &str| {
-        web(&json!({"env": [{"name": "B"}, {"name": "A", "value": first}, {"name": "A", "value": "3"}]}))
+    let live = |first: &str, second: &str| {
+        web(&json!({"env": [{"name": "A", "value": first}, {"name": "B"}, {"name": "A", "value": second}]}))
     };
-    assert_eq!(drift(&git, &live("1")), Vec::<String>::new());
-    assert_eq!(
-        drift(&git, &live("2")),
-        [r#".spec.template.spec.containers[name="web"].env[name="A"].value  Git "1", live "2""#]
-    );
+    let told = |value: &str| {
+        [format!(
+            r#".spec.template.spec.containers[name="web"].env[name="A"].value  Git "1", live "{value}""#
+        )]
+    };
+    assert_eq!(drift(&git, &live("1", "1")), Vec::<String>::new());
+    assert_eq!(drift(&git, &live("2", "3")), told("2"));
+    // The last one is what the container gets.
+    assert_eq!(drift(&git, &live("1", "3")), told("3"));
+}
+
+#[test]
+fn an_empty_structure_says_something_on_either_side() {
+    let labels = json!({"matchLabels": {"a": "b"}});
+    let policy = |peer: Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {"ingress": [{"from": [peer]}]}});
+    let affinity = |more: Value| {
+        let mut term = json!({"labelSelector": labels, "topologyKey": "host"});
+        term.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let terms = json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]});
+        json!({"apiVersion": "v1", "kind": "Pod", "spec": {"affinity": {"podAntiAffinity": terms}}})
+    };
+    let crd = |subresources: Value| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "spec": {"versions": [{"name": "v1", "subresources": subresources}]},
+        })
+    };
+    let scale = json!({"specReplicasPath": ".a", "statusReplicasPath": ".b"});
+    let custom = |rule: Value| json!({"apiVersion": "x.io/v1", "kind": "X", "spec": {"rules": [rule]}});
+    for (without, with) in [
+        (
+            policy(json!({"podSelector": labels})),
+            policy(json!({"podSelector": labels, "namespaceSelector": {}})),
+        ),
+        (affinity(json!({})), affinity(json!({"namespaceSelector": {}}))),
+        (crd(json!({"scale": scale})), crd(json!({"scale": scale, "status": {}}))),
+        (crd(json!({})), crd(json!({"status": {}}))),
+        (custom(json!({})), custom(json!({"allow": {}}))),
+    ] {
+        assert_eq!(drift(&without, &with).len(), 1, "{with}");
+        assert_eq!(drift(&with, &without).len(), 1, "{with}");
+    }
 }
 
 #[test]

@@ -77,6 +77,13 @@ impl<'a> Slot<'a> {
         self.field.is_some_and(|field| field.zero_is_absent()) && amounts_to_nothing(value, self.ty)
     }
 
+    /// Whether an empty map says something by being there: `namespaceSelector: {}` selects all namespaces.
+    fn counts_empty(self, value: &Value) -> bool {
+        value.is_object()
+            && self.field.is_none_or(|field| !field.zero_is_absent())
+            && says_something(value, self.ty)
+    }
+
     /// Whether the API server stores this value where none is stated.
     fn defaults_to(self, value: &Value) -> bool {
         let Some(field) = self.field else { return false };
@@ -185,7 +192,7 @@ impl<'a> Walker<'a, '_> {
             return;
         }
         if mode != Mode::Full {
-            if !holds_something(live) || slot.defaults_to(live) {
+            if !holds_something(live) && !slot.counts_empty(live) || slot.defaults_to(live) {
                 return;
             }
             if let Some(parent) = parent {
@@ -345,6 +352,7 @@ impl<'a> Walker<'a, '_> {
         let ordered = mode == Mode::Full || kind == ListKind::Atomic;
         let mut finder = Finder::new(live, naming);
         let mut matched = Vec::new();
+        let mut count = 0;
         for (at, item) in desired.iter().enumerate() {
             let found = naming.name(item).and_then(|name: Name<'a>| finder.find(name));
             let step = Trail { up: way, step: naming.step(item) };
@@ -352,12 +360,16 @@ impl<'a> Walker<'a, '_> {
                 self.only_desired(slot, item, None, mode, Some(&step));
                 continue;
             };
+            count += 1;
             if ordered {
                 matched.push((at, from, item));
             }
             self.walk(slot, item, other, mode, Some(&step));
         }
         self.moved(naming, &matched, live, way);
+        if mode == Mode::Stated && count > 0 && live.len() > count {
+            self.repeated(slot, naming, (desired, live), way);
+        }
         if mode != Mode::Stated {
             let (names, _) = index(desired, naming);
             for item in live.iter() {
@@ -365,6 +377,27 @@ impl<'a> Walker<'a, '_> {
                     self.only_live(slot, None, item, mode, Some(&Trail { up: way, step: naming.step(item) }));
                 }
             }
+        }
+    }
+
+    /// Live items that have the name of one before them: an apply puts the stated one in the place of all.
+    fn repeated(
+        &mut self,
+        slot: Slot<'a>,
+        naming: Naming<'a>,
+        (desired, live): (&Items<'a>, &Items<'a>),
+        way: Way<'_>,
+    ) {
+        let (first, clean) = index(live, naming);
+        if clean {
+            return;
+        }
+        let (stated, _) = index(desired, naming);
+        for (at, other) in live.iter().enumerate() {
+            let Some(name) = naming.name(other).filter(|name| first.get(name) != Some(&at)) else { continue };
+            let Some(item) = stated.get(&name).and_then(|at| desired.get(*at)) else { continue };
+            let step = Trail { up: way, step: naming.step(item) };
+            self.walk(slot, item, other, Mode::Stated, Some(&step));
         }
     }
 

@@ -16,7 +16,7 @@ pub use self::jq::{Budget, JqError, JqPath, JqRunError};
 pub use self::pointer::JsonPointer;
 use crate::nodes::Nodes;
 use crate::schema::Schema;
-use crate::{FieldPath, TypeRef};
+use crate::{FieldPath, PathElement, TypeRef};
 
 /// Rules that name fields to leave alone: they count for nothing in a [comparison](crate::compare), and an update of an
 /// object does not write them.
@@ -224,6 +224,17 @@ impl IgnoreRules {
     ///
     /// What is in keyed lists and sets is named by its key.
     pub fn paths(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Vec<FieldPath> {
+        self.named(object, live, schema, false)
+    }
+
+    /// The same; `deduce` also names the items of other lists by what tells them apart.
+    fn named(
+        &self,
+        object: &Value,
+        live: Option<&Value>,
+        schema: &dyn Schema,
+        deduce: bool,
+    ) -> Vec<FieldPath> {
         let subject = Subject::of(object);
         if self.of(&subject).next().is_none() {
             return Vec::new();
@@ -231,14 +242,19 @@ impl IgnoreRules {
         let ty = schema.type_or_deduced(&TypeRef::of(object));
         let mut nodes = Nodes::default();
         self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &Budget::default(), &mut nodes);
-        let mut paths = select::paths_of(&nodes, object, ty);
         if let Some(live) = live {
-            let mut nodes = Nodes::default();
-            self.select(&subject, ty, live, live, &Budget::default(), &mut nodes);
-            paths.extend(
-                select::paths_of(&nodes, live, ty).into_iter().filter(|path| path.get(object).is_some()),
-            );
+            let mut there = Nodes::default();
+            self.select(&subject, ty, live, live, &Budget::default(), &mut there);
+            // What stands at a position there may stand at another one here.
+            let is_item = |path: &FieldPath| matches!(path.elements().last(), Some(PathElement::Index(_)));
+            let paths = select::paths_of(&there, live, ty, true);
+            paths
+                .iter()
+                .filter(|path| !is_item(path) && select::is_aligned(path, object, live))
+                .filter_map(|path| path.get(object))
+                .for_each(|node| nodes.insert(node));
         }
+        let mut paths = select::paths_of(&nodes, object, ty, deduce);
         paths.sort();
         paths.dedup_by(|below, above| below.starts_with(above));
         paths
@@ -261,13 +277,15 @@ impl IgnoreRules {
     /// An object with the fields to leave alone as they are live, or without them where they are not; none if it states
     /// none of them.
     pub fn adopt(&self, object: &Value, live: &Value, schema: &dyn Schema) -> Option<Value> {
-        let paths = self.paths(object, Some(live), schema);
+        let paths = self.named(object, Some(live), schema, true);
         if paths.is_empty() {
             return None;
         }
         let mut adopted = object.clone();
         for path in paths.iter().rev() {
             match path.get(live) {
+                // Who knows which live item it is: what Git states stays.
+                Some(_) if !select::is_aligned(path, object, live) => None,
                 Some(value) => path.set(&mut adopted, value.clone()),
                 None => path.remove(&mut adopted),
             };

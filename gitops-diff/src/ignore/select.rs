@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Budget, IgnoreRules, Subject};
-use crate::compare::{Naming, Step, Trail};
+use crate::compare::{Items, Naming, Step, Trail};
 use crate::nodes::Nodes;
 use crate::schema::Type;
 use crate::{FieldPath, FieldSet, ManagedFields, PathElement};
@@ -60,7 +60,7 @@ fn leaves_of<'v>(
             return;
         }
     }
-    each_child(value, ty, |child, ty, step| {
+    each_child(value, ty, false, |child, ty, step| {
         path.push(step.to_element());
         leaves_of(set, child, ty, path, nodes);
         path.pop();
@@ -68,11 +68,12 @@ fn leaves_of<'v>(
 }
 
 /// The paths to nodes of a tree, without those below others.
-pub(super) fn paths_of(nodes: &Nodes<'_>, tree: &Value, ty: Type<'_>) -> Vec<FieldPath> {
+pub(super) fn paths_of(nodes: &Nodes<'_>, tree: &Value, ty: Type<'_>, deduce: bool) -> Vec<FieldPath> {
     fn walk<'v>(
         nodes: &Nodes<'_>,
         value: &'v Value,
         ty: Type<'v>,
+        deduce: bool,
         way: Option<&Trail<'_>>,
         paths: &mut Vec<FieldPath>,
     ) {
@@ -80,18 +81,37 @@ pub(super) fn paths_of(nodes: &Nodes<'_>, tree: &Value, ty: Type<'_>) -> Vec<Fie
             paths.push(Trail::to_path(way));
             return;
         }
-        each_child(value, ty, |child, ty, step| {
-            walk(nodes, child, ty, Some(&Trail { up: way, step }), paths);
+        each_child(value, ty, deduce, |child, ty, step| {
+            walk(nodes, child, ty, deduce, Some(&Trail { up: way, step }), paths);
         });
     }
     let mut paths = Vec::new();
     if !nodes.is_empty() {
-        walk(nodes, tree, ty, None, &mut paths);
+        walk(nodes, tree, ty, deduce, None, &mut paths);
     }
     paths
 }
 
-fn each_child<'v>(value: &'v Value, ty: Type<'v>, mut visit: impl FnMut(&'v Value, Type<'v>, Step<'v>)) {
+/// Whether a path to a field of one tree, as far as it goes by positions, leads to the same field of the other: to one
+/// within an item of a list that is as long there.
+pub(super) fn is_aligned(path: &FieldPath, one: &Value, other: &Value) -> bool {
+    let length = |list: &FieldPath, tree: &Value| list.get(tree).and_then(Value::as_array).map(Vec::len);
+    let mut above = path.clone();
+    while let Some(element) = above.pop() {
+        if matches!(element, PathElement::Index(_)) && length(&above, one) != length(&above, other) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Visits what is in a value. Items without keys are named by position, or by what tells them apart if `deduce` says so.
+fn each_child<'v>(
+    value: &'v Value,
+    ty: Type<'v>,
+    deduce: bool,
+    mut visit: impl FnMut(&'v Value, Type<'v>, Step<'v>),
+) {
     match value {
         Value::Object(map) => {
             for (name, child) in map {
@@ -99,7 +119,11 @@ fn each_child<'v>(value: &'v Value, ty: Type<'v>, mut visit: impl FnMut(&'v Valu
             }
         }
         Value::Array(items) => {
-            let naming = Naming::of(ty.list_kind());
+            let known = Naming::of(ty.list_kind());
+            let naming = known.or_else(|| {
+                let items = Items::All(items);
+                if deduce { Naming::deduced(&items, &items) } else { None }
+            });
             for (at, item) in items.iter().enumerate() {
                 let name = naming.filter(|naming| naming.name(item).is_some());
                 visit(item, ty.item_or_deduced(), name.map_or(Step::Index(at), |naming| naming.step(item)));

@@ -135,6 +135,28 @@ mod jq {
         }
     }
 
+    /// A list without keys may have its items at other positions, or other items, on the live side.
+    #[test]
+    fn positions_of_one_side_are_none_of_the_other() {
+        let object = |items: Value| json!({"apiVersion": "x.io/v1", "kind": "X", "items": items});
+        let git = object(json!([{"name": "x", "value": 1}, {"name": "y", "value": 2}]));
+        let live = object(json!([{"name": "y", "value": 20}, {"name": "x", "value": 10}]));
+        let rules = IgnoreRules::new([rule(r#".items[] | select(.name == "x") | .value"#)]);
+        let stripped = object(json!([{"name": "x"}, {"name": "y", "value": 2}]));
+        assert_eq!(rules.strip(&git, Some(&live), &Deduced), Some(stripped));
+        let adopted = object(json!([{"name": "x", "value": 10}, {"name": "y", "value": 2}]));
+        assert_eq!(rules.adopt(&git, &live, &Deduced), Some(adopted));
+
+        let (git, live) = (object(json!(["x1", "a", "x2", "b"])), object(json!(["a", "x9", "b"])));
+        let rules = IgnoreRules::new([rule(r#".items[] | select(startswith("x"))"#)]);
+        assert_eq!(rules.strip(&git, Some(&live), &Deduced), Some(object(json!(["a", "b"]))));
+        assert_eq!(rules.adopt(&git, &live, &Deduced), Some(git));
+
+        let (git, live) = (object(json!([{"name": "x", "v": 1}])), object(json!([{"name": "x", "v": 2}])));
+        let rules = IgnoreRules::new([rule(".items[] | (.name, .v)")]);
+        assert_eq!(rules.strip(&git, Some(&live), &Deduced), Some(object(json!([{}]))));
+    }
+
     #[test]
     fn what_has_no_bound_is_refused() {
         for text in [
