@@ -32,7 +32,6 @@ var messages = []struct{ part, class string }{
 	{"unknown type: ", "type"},
 	{"is not a map", "type"},
 	{"invalid element type in merging list", "type"},
-	{"are not deep equal: this may happen when calculating", "bad_retain_keys"},
 }
 
 func class(err error) string {
