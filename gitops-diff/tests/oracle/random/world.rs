@@ -118,8 +118,14 @@ impl Kind {
         json!({"apiVersion": self.api_version, "kind": self.kind})
     }
 
-    /// An object that says that it is of this kind. A write of one that does not never gets as far as its merge.
+    /// An object that says that it is of this kind. A write of one that does not never gets as far as its merge; nor does
+    /// one whose metadata is null, which could not hold its managed fields either.
     pub(crate) fn named(&self, mut object: Value) -> Value {
+        if let Some(map) = object.as_object_mut()
+            && map.get("metadata").is_some_and(Value::is_null)
+        {
+            map.remove("metadata");
+        }
         object["apiVersion"] = json!(self.api_version);
         object["kind"] = json!(self.kind);
         object
