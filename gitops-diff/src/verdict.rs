@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::difference::Cause;
 use crate::ignore::Subject;
+use crate::projection::apply_entry;
 use crate::redact::Masker;
 use crate::schema::Schema;
 use crate::{
@@ -175,17 +176,10 @@ pub fn judge(
 /// What a manager owns by applying, and the version that the fields are named in. An entry of another manager that cannot be
 /// read does not matter.
 fn owned_by<'v>(live: &'v Value, manager: &str) -> (FieldSet, Option<&'v str>) {
-    fn text<'v>(entry: &'v Value, field: &str) -> &'v str {
-        entry.get(field).and_then(Value::as_str).unwrap_or_default()
-    }
-    let entries = live.get("metadata").and_then(|metadata| metadata.get("managedFields")?.as_array());
-    let entry = entries.into_iter().flatten().find(|entry| {
-        text(entry, "manager") == manager
-            && text(entry, "operation") == "Apply"
-            && text(entry, "subresource").is_empty()
-    });
+    let entry = apply_entry(live, manager);
     let fields = entry.and_then(|entry| FieldSet::from_fields_v1(entry.get("fieldsV1")?).ok());
-    (fields.unwrap_or_default(), entry.map(|entry| text(entry, "apiVersion")).filter(|text| !text.is_empty()))
+    let version = entry.and_then(|entry| entry.get("apiVersion")?.as_str());
+    (fields.unwrap_or_default(), version.filter(|text| !text.is_empty()))
 }
 
 /// What the decision looks at.

@@ -195,7 +195,12 @@ fn is_newer(version: &str, than: &str) -> bool {
 /// nothing (any more), or that was read at another version, hashes like no applied object.
 pub(crate) fn fingerprint(object: &Value, app: &AppId) -> Fingerprint {
     let glance = Glance::of(object, &manager(app), &BuiltIn).ok();
-    glance.and_then(|glance| glance.fingerprint).unwrap_or_else(|| FieldSet::new().fingerprint(object))
+    glance.and_then(|glance| glance.fingerprint).unwrap_or_else(|| fingerprint_of_nobody(object))
+}
+
+/// The hash of an object in which no application owns anything.
+pub(crate) fn fingerprint_of_nobody(object: &Value) -> Fingerprint {
+    FieldSet::new().fingerprint(object)
 }
 
 #[cfg(test)]

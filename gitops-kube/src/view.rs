@@ -6,7 +6,7 @@ use gitops_core::{AppId, Assessment, Clock, HealthRule, Live, ResourceId, Token,
 use serde_json::Value;
 
 use crate::apply::{keeps, meta};
-use crate::cache::{Cache, News, Seen, fingerprint};
+use crate::cache::{Cache, News, Seen, fingerprint, fingerprint_of_nobody};
 use crate::membership::{entries, is_apply_entry, manager, owner, part_of, proven_app};
 use crate::order::{is_precious, rank};
 
@@ -108,10 +108,6 @@ pub(crate) fn written(object: &Value, app: &AppId) -> Arc<str> {
     let ours = manager(app);
     let entry = entries(object).iter().find(|entry| is_apply_entry(entry, &ours));
     entry.and_then(|entry| entry.get("time")?.as_str()).unwrap_or_default().into()
-}
-
-fn fingerprint_of_nobody(object: &Value) -> gitops_diff::Fingerprint {
-    gitops_diff::FieldSet::new().fingerprint(object)
 }
 
 pub(crate) fn is_terminating(object: &Value) -> bool {

@@ -16,6 +16,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use self::compiled::{Compiled, CompiledNode, Element};
+pub(crate) use self::entry::apply_entry;
 pub use self::glance::{Glance, GlanceError};
 use crate::schema::{BuiltIn, Schema, Type};
 use crate::{FieldSet, PathElement, TypeRef};
