@@ -57,7 +57,10 @@ type write struct {
 	object   *typed.TypedValue
 }
 
-func (s *server) prepare(req *request, document json.RawMessage, options ...typed.ValidationOptions) (*write, error) {
+// prepare reads both objects, and with owners who owned what in the live one so far.
+func (s *server) prepare(
+	req *request, document json.RawMessage, owners ownersOf, options ...typed.ValidationOptions,
+) (*write, error) {
 	parseable, err := s.schemas.parseable(req.Schema)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func (s *server) prepare(req *request, document json.RawMessage, options ...type
 	}
 	w := &write{version: fieldpath.APIVersion(req.Kind.APIVersion), live: &unstructured.Unstructured{Object: live}}
 	w.updater = merge.Updater{Converter: oneVersion{w.version}}
-	if w.managers, err = managersOf(w.live); err != nil {
+	if w.managers, err = owners(w.live); err != nil {
 		return nil, err
 	}
 	w.live.SetManagedFields(nil)
@@ -86,7 +89,7 @@ func (s *server) prepare(req *request, document json.RawMessage, options ...type
 }
 
 func (s *server) serverSideApply(req *request) (answer, error) {
-	w, err := s.prepare(req, req.Applied)
+	w, err := s.prepare(req, req.Applied, managersOf)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func (s *server) serverSideApply(req *request) (answer, error) {
 }
 
 func (s *server) serverSideUpdate(req *request) (answer, error) {
-	w, err := s.prepare(req, req.Updated, typed.AllowDuplicates)
+	w, err := s.prepare(req, req.Updated, managersOrNone, typed.AllowDuplicates)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +217,17 @@ func check(entry metav1.ManagedFieldsEntry) error {
 		return invalid{fmt.Errorf("managedFields of %q: operation, apiVersion or fieldsType", entry.Manager)}
 	}
 	return nil
+}
+
+type ownersOf func(live *unstructured.Unstructured) (fieldpath.ManagedFields, error)
+
+// managersOrNone forgets what cannot be read, as every write does that is no apply
+// (managedfields/internal/fieldmanager.go, emptyManagedFieldsOnErr).
+func managersOrNone(live *unstructured.Unstructured) (fieldpath.ManagedFields, error) {
+	if managers, err := managersOf(live); err == nil {
+		return managers, nil
+	}
+	return fieldpath.ManagedFields{}, nil
 }
 
 func managersOf(live *unstructured.Unstructured) (fieldpath.ManagedFields, error) {

@@ -42,9 +42,14 @@ impl Lookup {
     /// Upstream: `LookupPatchMetadataForStruct` of `strategicpatch/meta.go`.
     pub(crate) fn map<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
         let map = ty.map();
-        if let Some(field) = map.and_then(|map| self.field(map, name)) {
-            return Ok(Found { ty: field.ty(), patch: field.patch() });
+        match map.and_then(|map| self.field(map, name)) {
+            Some(field) => Ok(Found { ty: field.ty(), patch: field.patch() }),
+            None => self.unnamed(map, name),
         }
+    }
+
+    /// What is not among the named fields.
+    fn unnamed<'s>(self, map: Option<MapType<'s>>, name: &str) -> Result<Found<'s>, Reason> {
         if !self.refuse {
             let ty = map.and_then(|map| map.element()).unwrap_or_else(Type::deduced);
             return Ok(Found { ty, patch: Patch::NONE });
@@ -60,13 +65,16 @@ impl Lookup {
     /// The list under `name`.
     ///
     /// Upstream: `LookupPatchMetadataForSlice` of `strategicpatch/meta.go`. With OpenAPI as the source of types, a list is
-    /// allowed anywhere; with Go types also where a field that is to be merged points to one item.
+    /// allowed anywhere; with Go types also where a field is a pointer, whatever it points to.
     pub(crate) fn list<'s>(self, ty: Type<'s>, name: &str) -> Result<Found<'s>, Reason> {
-        let found = self.map(ty, name)?;
+        let map = ty.map();
+        let Some(field) = map.and_then(|map| self.field(map, name)) else { return self.unnamed(map, name) };
+        let found = Found { ty: field.ty(), patch: field.patch() };
         match found.ty.list() {
             // A `RawExtension` holds lists too, but as a Go type it is none.
             Some(list) if found.ty.format() != Format::Embedded => Ok(Found { ty: list.item(), ..found }),
-            _ if self.refuse && self.go_types && !found.patch.merge => Err(Reason::NotAList),
+            // The zero value of what is no pointer cannot be told from none.
+            _ if self.refuse && self.go_types && field.zero_is_absent() => Err(Reason::NotAList),
             _ => Ok(found),
         }
     }

@@ -110,6 +110,7 @@ impl Session {
         let mut applied = self.kind.named(without_managed_fields(&mutated(dice, self.ty, &base, changes)));
         if dice.percent(12) {
             empty_something(dice, &mut applied);
+            applied = self.kind.named(applied);
         }
         request["op"] = json!("ssa");
         request["applied"] = applied.clone();
