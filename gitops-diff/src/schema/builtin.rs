@@ -35,7 +35,7 @@ static GRAPH: LazyLock<TypeGraph> =
     LazyLock::new(|| table::graph(TABLE).unwrap_or_default());
 
 impl BuiltIn {
-    /// All kinds that it knows, sorted by group, version and kind.
+    /// All kinds that it knows, sorted by kind, group and version.
     pub fn kinds(&self) -> impl ExactSizeIterator<Item = (TypeRef<'static>, Type<'static>)> + use<> {
         GRAPH.kinds()
     }

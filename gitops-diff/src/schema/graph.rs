@@ -30,16 +30,28 @@ pub struct TypeGraph {
     kinds: Vec<(KindKey, TypeId)>,
 }
 
+/// What tells kinds apart, the kind's name first: few have the same one, so that a search seldom looks further.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct KindKey {
+    head: Head,
+    kind: Box<str>,
     group: Box<str>,
     version: Box<str>,
-    kind: Box<str>,
 }
 
 impl KindKey {
-    fn as_ref(&self) -> (&str, &str, &str) {
-        (&self.group, &self.version, &self.kind)
+    fn new(kind: &TypeRef<'_>) -> Self {
+        let TypeRef { group, version, kind } = *kind;
+        Self { head: head(kind), kind: kind.into(), group: group.into(), version: version.into() }
+    }
+
+    fn as_ref(&self) -> TypeRef<'_> {
+        TypeRef { group: &self.group, version: &self.version, kind: &self.kind }
+    }
+
+    fn compare(&self, head: Head, kind: &TypeRef<'_>) -> Ordering {
+        let rest = || (&*self.kind, &*self.group, &*self.version).cmp(&(kind.kind, kind.group, kind.version));
+        self.head.cmp(&head).then_with(rest)
     }
 }
 
@@ -129,12 +141,9 @@ impl TypeGraph {
         ((id.0 as usize) < self.types.len()).then(|| Type::of_graph(self, id))
     }
 
-    /// The kinds whose types are here, sorted by group, version and kind.
+    /// The kinds whose types are here, sorted by kind, group and version.
     pub fn kinds(&self) -> impl ExactSizeIterator<Item = (TypeRef<'_>, Type<'_>)> {
-        self.kinds.iter().map(|(key, id)| {
-            let (group, version, kind) = key.as_ref();
-            (TypeRef { group, version, kind }, Type::of_graph(self, *id))
-        })
+        self.kinds.iter().map(|(key, id)| (key.as_ref(), Type::of_graph(self, *id)))
     }
 
     /// How many types there are.
@@ -190,8 +199,8 @@ impl TypeGraph {
 
 impl Schema for TypeGraph {
     fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
-        let want = (kind.group, kind.version, kind.kind);
-        let at = self.kinds.binary_search_by(|(key, _)| key.as_ref().cmp(&want)).ok()?;
+        let want = head(kind.kind);
+        let at = self.kinds.binary_search_by(|(key, _)| key.compare(want, kind)).ok()?;
         self.kinds.get(at).map(|(_, id)| Type::of_graph(self, *id))
     }
 }
@@ -263,8 +272,7 @@ impl TypeGraphBuilder {
 
     /// Says which type the objects of a kind have; the last word counts.
     pub fn kind(&mut self, kind: &TypeRef<'_>, id: TypeId) {
-        let key = KindKey { group: kind.group.into(), version: kind.version.into(), kind: kind.kind.into() };
-        self.graph.kinds.push((key, id));
+        self.graph.kinds.push((KindKey::new(kind), id));
     }
 
     /// The graph.

@@ -1,6 +1,6 @@
 //! The items of two lists paired by keys that all differ: the usual case, found without sorting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -28,14 +28,7 @@ impl Pairs {
     /// `None` if an item has no key, two items of a list have the same one, or the keys are not all texts or all integers:
     /// keys of different types can have the same text.
     pub(super) fn of(old: &[Value], new: &[Value], key: &str) -> Option<Self> {
-        let kind = new.first().or(old.first()).and_then(|item| item.get(key)).map(Kind::of);
-        if !matches!(kind, Some(Kind::Text | Kind::Int)) {
-            return None;
-        }
-        let key_of = |item| -> Option<Key<'_>> {
-            let value = Value::get(item, key)?;
-            if Some(Kind::of(value)) == kind { Key::of(value) } else { None }
-        };
+        let key_of = key_like(new.first().or(old.first())?, key)?;
         let places = if old.len() <= FEW && new.len() <= FEW {
             Places::Few(few(old, new, key_of)?)
         } else {
@@ -57,7 +50,6 @@ impl Pairs {
         self.places().flatten().count()
     }
 
-    /// Whether both lists have the same keys in the same order.
     pub(super) fn same_order(&self) -> bool {
         self.old == self.new && self.places().enumerate().all(|(at, place)| place == Some(at))
     }
@@ -70,6 +62,63 @@ impl Pairs {
         }
         old.iter().zip(matched).filter(|(_, matched)| !matched).map(|(item, _)| item)
     }
+}
+
+/// The keys of a list's items, all of them different, and all texts or all integers.
+pub(super) struct Keys<'v> {
+    name: &'v str,
+    list: KeyList<'v>,
+}
+
+enum KeyList<'v> {
+    Few([Key<'v>; FEW], usize),
+    Many(Vec<Key<'v>>),
+}
+
+impl<'v> Keys<'v> {
+    /// `None` if an item has no key, two items have the same one, or the keys are of another type, or of two.
+    pub(super) fn of(items: &'v [Value], name: &'v str) -> Option<Self> {
+        let key_of = key_like(items.first()?, name)?;
+        if items.len() > FEW {
+            let keys = items.iter().map(key_of).collect::<Option<Vec<_>>>()?;
+            let mut seen = HashSet::with_capacity(keys.len());
+            return keys
+                .iter()
+                .all(|key| seen.insert(*key))
+                .then_some(Self { name, list: KeyList::Many(keys) });
+        }
+        let mut keys = [Key::Null; FEW];
+        for (at, item) in items.iter().enumerate() {
+            let key = key_of(item)?;
+            if keys[..at].contains(&key) {
+                return None;
+            }
+            keys[at] = key;
+        }
+        Some(Self { name, list: KeyList::Few(keys, items.len()) })
+    }
+
+    /// Whether these items have the same keys in the same order.
+    pub(super) fn are_those_of(&self, items: &[Value]) -> bool {
+        let keys = match &self.list {
+            KeyList::Few(keys, count) => &keys[..*count],
+            KeyList::Many(keys) => keys,
+        };
+        items.len() == keys.len()
+            && items.iter().zip(keys).all(|(item, key)| item.get(self.name).and_then(Key::of) == Some(*key))
+    }
+}
+
+/// Reads keys of the type that the first item's has, if that is one that can be compared as text.
+fn key_like<'v>(first: &'v Value, name: &str) -> Option<impl Fn(&'v Value) -> Option<Key<'v>>> {
+    let kind = first.get(name).map(Kind::of);
+    if !matches!(kind, Some(Kind::Text | Kind::Int)) {
+        return None;
+    }
+    Some(move |item: &'v Value| {
+        let value = item.get(name)?;
+        if Some(Kind::of(value)) == kind { Key::of(value) } else { None }
+    })
 }
 
 fn few<'v>(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::DIRECTIVE;
 use super::aligned::Aligned;
 use super::go::{Kind, deep_equal, item_kind, lists_equal};
-use super::keyed::Pairs;
+use super::keyed::{Keys, Pairs};
 use super::lookup::{Found, Lookup};
 use crate::schema::{Patch, Type};
 
@@ -84,24 +84,29 @@ impl Walk {
                 && lists_equal(desired, live)
                 && lists_equal(desired, last);
         }
-        let key = found.merge_key();
-        let Some(pairs) = Pairs::of(live, desired, key) else { return false };
-        if !pairs.same_order() {
+        let Some(keys) = Keys::of(desired, found.merge_key()) else { return false };
+        // That the live items have these keys is seen when they are compared.
+        if live.len() != desired.len() {
             return false;
         }
-        let before = if last.is_empty() { None } else { Pairs::of(last, desired, key) };
-        let mut before_places = match &before {
-            Some(before) if before.matched() == last.len() => Some(before.places()),
-            None if last.is_empty() => None,
-            _ => return false,
-        };
-        desired.iter().zip(live).all(|(desired, live)| {
-            let place = before_places.as_mut().and_then(Iterator::next).flatten();
-            let last = place.and_then(|at| last.get(at)).and_then(Value::as_object);
-            match (desired, live) {
-                (Value::Object(desired), Value::Object(live)) => self.maps(last, desired, live, found),
-                _ => false,
+        let item = |last: Option<&Value>, desired: &Value, live: &Value| match (desired, live) {
+            (Value::Object(desired), Value::Object(live)) => {
+                self.maps(last.and_then(Value::as_object), desired, live, found)
             }
-        })
+            _ => false,
+        };
+        let mut items = desired.iter().zip(live);
+        if last.is_empty() {
+            return items.all(|(desired, live)| item(None, desired, live));
+        }
+        if keys.are_those_of(last) {
+            return items.zip(last).all(|((desired, live), last)| item(Some(last), desired, live));
+        }
+        // Something was added, or moved.
+        let before = Pairs::of(last, desired, found.merge_key());
+        let Some(before) = before.filter(|before| before.matched() == last.len()) else { return false };
+        items
+            .zip(before.places())
+            .all(|((desired, live), place)| item(place.and_then(|at| last.get(at)), desired, live))
     }
 }
