@@ -238,6 +238,18 @@ pub(super) fn takes_place_of_zero(names: &[&str], value: &Value) -> bool {
         ("failureThreshold", value) => value == 3,
         ("successThreshold" | "timeoutSeconds", value) => value == 1,
         ("periodSeconds", value) => value == 10,
+        ("type", value) if way.ends_with(&["strategy"]) || way.ends_with(&["updateStrategy"]) => {
+            value == "RollingUpdate" || value == "OnDelete"
+        }
+        ("matchingPrecedence", value) => value == 1000,
+        ("assuredConcurrencyShares" | "nominalConcurrencyShares", value) => value == 30,
+        ("queueLengthLimit", value) => value == 50,
+        ("queues", value) => value == 64,
+        ("handSize", value) => value == 8,
+        // Computed from their neighbours: the port, and the kind.
+        ("targetPort", _) => way.ends_with(&["ports", "*"]),
+        ("count", value) => value == 1 && way.starts_with(&["spec"]) && way.contains(&"requests"),
+        ("listKind" | "singular", _) => matches!(way, ["spec", "names"]),
         // Allocated by the API server.
         ("clusterIP" | "nodePort" | "healthCheckNodePort", _) => true,
         _ => false,

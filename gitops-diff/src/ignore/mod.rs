@@ -1,5 +1,6 @@
 //! Fields that are left to others although Git states them.
 
+mod budget;
 mod glob;
 mod jq;
 #[cfg(feature = "jq")]
@@ -12,7 +13,8 @@ mod select;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::jq::{Budget, JqError, JqPath, JqRunError};
+pub use self::budget::Budget;
+pub use self::jq::{JqError, JqPath, JqRunError};
 pub use self::pointer::JsonPointer;
 use crate::nodes::Nodes;
 use crate::schema::Schema;
@@ -45,9 +47,24 @@ use crate::{FieldPath, PathElement, TypeRef};
 /// assert_eq!(rules.adopt(&git, &live, &Deduced), Some(object(5)));
 /// # Ok::<(), gitops_diff::PathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// Rules are data; how much their jq expressions may do is not part of it: [`IgnoreRules::with_budget`] says so wherever
+/// they are applied, and two sets of rules are equal whatever they may do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct IgnoreRules(Vec<IgnoreRule>);
+pub struct IgnoreRules {
+    rules: Vec<IgnoreRule>,
+    #[serde(skip)]
+    budget: Budget,
+}
+
+impl PartialEq for IgnoreRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Eq for IgnoreRules {}
 
 /// One rule. A selector that is not given matches everything; in one that is, `*` stands for any characters and `?` for one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -184,18 +201,30 @@ impl IgnoreRule {
 impl IgnoreRules {
     /// Puts rules together.
     pub fn new(rules: impl IntoIterator<Item = IgnoreRule>) -> Self {
-        Self(rules.into_iter().collect())
+        Self { rules: rules.into_iter().collect(), budget: Budget::default() }
+    }
+
+    /// Lets the jq expressions of the rules do more, or less.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How much each jq expression may do in each object.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
     /// The rules for an object.
     pub fn of<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = &'r IgnoreRule> {
         let subject = *subject;
-        self.0.iter().filter(move |rule| rule.matches(&subject))
+        self.rules.iter().filter(move |rule| rule.matches(&subject))
     }
 
     /// The rules for one object, to be asked about no other: what is known of it, such as its namespace, may not be in the
@@ -209,7 +238,7 @@ impl IgnoreRules {
             name: None,
             ..rule.clone()
         };
-        Self(self.of(subject).map(free).collect())
+        Self { rules: self.of(subject).map(free).collect(), budget: self.budget.clone() }
     }
 
     /// Whether a field is left alone by a rule that does not depend on values: one with a path or a pointer.
@@ -224,27 +253,42 @@ impl IgnoreRules {
     ///
     /// What is in keyed lists and sets is named by its key.
     pub fn paths(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Vec<FieldPath> {
-        self.named(object, live, schema, false)
+        self.named(object, live, schema, false).0
     }
 
-    /// The same; `deduce` also names the items of other lists by what tells them apart.
+    /// The same, for those who are about to write the object.
+    ///
+    /// # Errors
+    ///
+    /// If an expression was [stopped](JqRunError::is_stopped): who knows which fields it would have left to others.
+    pub fn try_paths(
+        &self,
+        object: &Value,
+        live: Option<&Value>,
+        schema: &dyn Schema,
+    ) -> Result<Vec<FieldPath>, JqRunError> {
+        let (paths, stopped) = self.named(object, live, schema, false);
+        stopped.map_or(Ok(paths), Err)
+    }
+
+    /// The same, and an expression that was stopped; `deduce` also names the items of other lists by what tells them apart.
     fn named(
         &self,
         object: &Value,
         live: Option<&Value>,
         schema: &dyn Schema,
         deduce: bool,
-    ) -> Vec<FieldPath> {
+    ) -> (Vec<FieldPath>, Option<JqRunError>) {
         let subject = Subject::of(object);
         if self.of(&subject).next().is_none() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let ty = schema.type_or_deduced(&TypeRef::of(object));
         let mut nodes = Nodes::default();
-        self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &Budget::default(), &mut nodes);
+        let mut stopped = self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &mut nodes);
         if let Some(live) = live {
             let mut there = Nodes::default();
-            self.select(&subject, ty, live, live, &Budget::default(), &mut there);
+            stopped = self.select(&subject, ty, live, live, &mut there).or(stopped);
             // What stands at a position there may stand at another one here.
             let is_item = |path: &FieldPath| matches!(path.elements().last(), Some(PathElement::Index(_)));
             let paths = select::paths_of(&there, live, ty, true);
@@ -257,7 +301,7 @@ impl IgnoreRules {
         let mut paths = select::paths_of(&nodes, object, ty, deduce);
         paths.sort();
         paths.dedup_by(|below, above| below.starts_with(above));
-        paths
+        (paths, stopped)
     }
 
     /// An object without the fields to leave alone; none if it states none of them.
@@ -277,7 +321,7 @@ impl IgnoreRules {
     /// An object with the fields to leave alone as they are live, or without them where they are not; none if it states
     /// none of them.
     pub fn adopt(&self, object: &Value, live: &Value, schema: &dyn Schema) -> Option<Value> {
-        let paths = self.named(object, Some(live), schema, true);
+        let (paths, _) = self.named(object, Some(live), schema, true);
         if paths.is_empty() {
             return None;
         }
@@ -294,11 +338,11 @@ impl IgnoreRules {
     }
 
     /// Why rules could not be followed in an object. A jq expression that fails selects nothing there; this says so.
-    pub fn check(&self, object: &Value, budget: &Budget) -> Vec<JqRunError> {
+    pub fn check(&self, object: &Value) -> Vec<JqRunError> {
         let subject = Subject::of(object);
         let rules = self.of(&subject);
         let expressions = rules.flat_map(|rule| &rule.jq_path_expressions);
-        expressions.filter_map(|jq| jq.select(object, budget, &mut Nodes::default()).err()).collect()
+        expressions.filter_map(|jq| jq.select(object, &self.budget, &mut Nodes::default()).err()).collect()
     }
 }
 

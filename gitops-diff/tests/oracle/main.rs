@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "the counts are to be read")]
 #![allow(clippy::expect_used, clippy::panic, reason = "it is a test")]
 
+mod defaults;
 mod keep;
 mod oracle;
 mod random;

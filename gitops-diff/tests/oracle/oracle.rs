@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// A program that answers what the reference implementations make of an input: `hack/oracle`.
+/// A program that answers what the reference implementations make of an input.
 pub(crate) struct Oracle {
     child: Child,
     requests: Option<BufWriter<ChildStdin>>,
@@ -14,9 +14,19 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// Starts the program that `GITOPS_ORACLE` names, or builds it, which needs Go.
+    /// Starts the reference implementations of the merges: the program that `GITOPS_ORACLE` names, or else a new one, which
+    /// needs Go.
     pub(crate) fn start() -> Self {
-        let path = std::env::var_os("GITOPS_ORACLE").map_or_else(build, PathBuf::from);
+        Self::run("GITOPS_ORACLE", &[])
+    }
+
+    /// Starts Kubernetes' defaulters: the program that `GITOPS_DEFAULTS` names, or else a new one, which needs Go.
+    pub(crate) fn start_defaults() -> Self {
+        Self::run("GITOPS_DEFAULTS", &["defaults"])
+    }
+
+    fn run(variable: &str, which: &[&str]) -> Self {
+        let path = std::env::var_os(variable).map_or_else(|| build(which), PathBuf::from);
         let mut child = Command::new(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -57,9 +67,9 @@ fn read(answers: &mut impl BufRead, request: &Value) -> Value {
     answer
 }
 
-fn build() -> PathBuf {
+fn build(which: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hack/oracle/build");
-    let output = Command::new(&script).stderr(Stdio::inherit()).output();
+    let output = Command::new(&script).args(which).stderr(Stdio::inherit()).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}", script.display()));
     assert!(output.status.success(), "the oracle cannot be built: is Go there?");
     PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())

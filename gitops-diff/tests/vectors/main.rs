@@ -1,4 +1,5 @@
-//! The crate's own vectors: made by `tests/oracle`, with results of the reference implementations.
+//! The crate's own vectors: made by `tests/oracle`, with results of the reference implementations. Those in `defaults.json`
+//! are objects and what the API server stores for them.
 
 #[path = "../../examples/conformance/runner/mod.rs"]
 mod runner;

@@ -1,7 +1,7 @@
 //! The formats of vectors, told by the fields of a case.
 
 use super::vectors::Case;
-use super::{Folder, Outcome, jsonpatch, ownership, patches};
+use super::{Folder, Outcome, defaults, jsonpatch, ownership, patches};
 
 /// Runs one case of any format.
 pub(crate) fn run(case: &Case, file: &str, folder: &Folder) -> Outcome {
@@ -15,12 +15,13 @@ pub(crate) fn run(case: &Case, file: &str, folder: &Folder) -> Outcome {
         Some("ssa") => ownership::apply(case, folder).into(),
         Some("ssa_update") => ownership::update(case, folder).into(),
         Some("smd_ops") => ownership::typed(case, folder).into(),
+        Some("defaults") => defaults::run(case).into(),
         _ => Outcome::Failed("the case has the fields of no known format".to_owned()),
     }
 }
 
 /// Names of files; one that another begins with comes later.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "jsonpatch",
     "json_merge_patch",
     "strategic_merge",
@@ -30,12 +31,15 @@ const NAMES: [&str; 9] = [
     "ssa_update",
     "ssa",
     "smd_ops",
+    "defaults",
 ];
 
 fn format(case: &Case) -> Option<&'static str> {
     let has = |field| case.has(field);
     Some(if has("test") {
         "jsonpatch"
+    } else if has("stored") {
+        "defaults"
     } else if has("lhs") {
         "smd_ops"
     } else if has("applied") {

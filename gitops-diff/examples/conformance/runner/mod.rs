@@ -1,6 +1,7 @@
 //! What a vector file is, and what it takes to pass one.
 
 mod compare;
+mod defaults;
 mod engines;
 mod folder;
 mod formats;

@@ -6,6 +6,7 @@ mod mutate;
 mod patches;
 mod session;
 mod shrink;
+mod stored;
 mod values;
 mod world;
 
@@ -13,4 +14,5 @@ pub(crate) use self::cases::{patch_case, typed_case};
 pub(crate) use self::dice::Dice;
 pub(crate) use self::session::Session;
 pub(crate) use self::shrink::{CaseTree, Cases};
+pub(crate) use self::stored::Places;
 pub(crate) use self::world::World;

@@ -51,7 +51,7 @@ fn change(dice: &mut Dice, ty: Type<'_>, value: &mut Value, keys: &[&str], top: 
             change_map(dice, ty, map, keys);
         }
         Value::Array(items) => change_items(dice, ty, items, None),
-        _ => *value = Maker { dice, left: 5 }.value(ty),
+        _ => *value = Maker::new(dice, 5).value(ty),
     }
 }
 
@@ -87,7 +87,7 @@ fn change_map(dice: &mut Dice, ty: Type<'_>, map: &mut serde_json::Map<String, V
             map.insert(key, new);
         }
         _ => {
-            let more = ty.map().map(|map| Maker { dice, left: 8 }.fields(map, &["managedFields"]));
+            let more = ty.map().map(|map| Maker::new(dice, 8).fields(map, &["managedFields"]));
             for (key, value) in more.unwrap_or_default() {
                 map.entry(key).or_insert(value);
             }
@@ -109,7 +109,7 @@ fn rewritten(dice: &mut Dice, ty: Type<'_>, value: &Value) -> Value {
         Value::String(text) if text == "512Mi" => json!("0.5Gi"),
         Value::String(text) if text == "0.5Gi" => json!("512Mi"),
         _ if dice.percent(4) => Value::Null,
-        _ => Maker { dice, left: 8 }.value(ty),
+        _ => Maker::new(dice, 8).value(ty),
     }
 }
 
@@ -123,10 +123,10 @@ fn change_list(dice: &mut Dice, ty: Type<'_>, items: &mut Vec<Value>) {
         3..5 => dice.shuffle(items),
         5 if !items.is_empty() => {
             let at = dice.below(items.len());
-            items[at] = Maker { dice, left: 6 }.item(kind, ty.item_or_deduced());
+            items[at] = Maker::new(dice, 6).item(kind, ty.item_or_deduced());
         }
         _ => {
-            let new = Maker { dice, left: 6 }.item(kind, ty.item_or_deduced());
+            let new = Maker::new(dice, 6).item(kind, ty.item_or_deduced());
             let at = dice.below(items.len() + 1);
             items.insert(at, new);
         }

@@ -15,9 +15,21 @@ pub(crate) struct Maker<'d> {
     pub(crate) dice: &'d mut Dice,
     /// How many more values there may be, about.
     pub(crate) left: usize,
+    /// Whether only such values are made as a server takes and keeps.
+    tidy: bool,
 }
 
-impl Maker<'_> {
+impl<'d> Maker<'d> {
+    /// Makes what a server takes, and seldom what it does not.
+    pub(crate) fn new(dice: &'d mut Dice, left: usize) -> Self {
+        Self { dice, left, tidy: false }
+    }
+
+    /// Makes only what a server takes.
+    pub(crate) fn tidy(dice: &'d mut Dice, left: usize) -> Self {
+        Self { dice, left, tidy: true }
+    }
+
     /// An object of a kind, with a few of its fields.
     pub(crate) fn object(&mut self, ty: Type<'_>, api_version: &str, kind: &str) -> Value {
         let mut object = match ty.map() {
@@ -39,6 +51,7 @@ impl Maker<'_> {
     pub(crate) fn value(&mut self, ty: Type<'_>) -> Value {
         self.left = self.left.saturating_sub(1);
         match self.dice.below(500) {
+            _ if self.tidy => {}
             0..6 => return Value::Null,
             6 => return json!({}),
             7 if ty.list().is_some() => return json!([]),
@@ -52,7 +65,8 @@ impl Maker<'_> {
     /// A value of a type, and no other.
     pub(crate) fn proper(&mut self, ty: Type<'_>) -> Value {
         if ty.is_untyped() {
-            return self.any();
+            // Some of these are structures without fields in Go, and drop what is in them.
+            return if self.tidy { json!({}) } else { self.any() };
         }
         if let Some(list) = ty.list() {
             return self.list(list.kind(), list.item());
@@ -116,6 +130,7 @@ impl Maker<'_> {
 
     fn number(&mut self) -> Value {
         match self.dice.below(60) {
+            _ if self.tidy => json!(self.dice.pick(&NUMBERS)),
             0 => json!(9_007_199_254_740_992_i64 + i64::from(self.dice.percent(50))),
             1 => json!(1.5),
             2 => json!(-1),
@@ -128,14 +143,16 @@ impl Maker<'_> {
     /// Some of a map's fields; those that are merged in a special way come oftener than the others.
     pub(crate) fn fields(&mut self, map: MapType<'_>, without: &[&str]) -> Map<String, Value> {
         let mut made = Map::new();
-        if let Some(element) = map.element() {
-            let wanted = self.dice.below(4).min(self.left);
+        let element = map.element().filter(|element| !(self.tidy && element.is_untyped()));
+        if let Some(element) = element {
+            let wanted = self.dice.below(4).min(self.left).max(usize::from(self.tidy));
             for _ in 0..wanted {
                 let key = self.dice.pick(&WORDS).to_string();
                 made.insert(key, self.value(element));
             }
         }
-        let fields: Vec<_> = map.fields().filter(|field| !without.contains(&&**field.name())).collect();
+        let is_wanted = |name: &str| !(without.contains(&name) || self.tidy && is_of_the_server(map, name));
+        let fields: Vec<_> = map.fields().filter(|field| is_wanted(field.name())).collect();
         let weights: Vec<_> = fields.iter().map(weight).collect();
         let total: usize = weights.iter().sum();
         let wanted = (1 + self.dice.below(5)).min(self.left);
@@ -158,6 +175,23 @@ impl Maker<'_> {
                 made.insert(field.name().to_string(), value);
             }
         }
+        // Endpoints are refused without these.
+        let has = |names: &[&str]| self.tidy && names.iter().all(|name| map.field(name).is_some());
+        if has(&["ip", "hostname", "targetRef"]) {
+            made.entry("ip").or_insert(json!("10.0.0.1"));
+        }
+        if has(&["port", "protocol", "appProtocol"]) {
+            made.entry("port").or_insert(json!(80));
+        }
+        // What is a structure by value in Go is always written: not to state it is to state an empty one.
+        let tidy = self.tidy;
+        let is_structure = |field: &&Field<'_>| tidy && field.default().is_some_and(Value::is_object);
+        for field in fields.iter().filter(is_structure) {
+            if let (None, Some(map)) = (made.get(&**field.name()), field.ty().map()) {
+                let value = self.fields(map, &[]);
+                made.insert(field.name().to_string(), Value::Object(value));
+            }
+        }
         made
     }
 
@@ -172,7 +206,12 @@ impl Maker<'_> {
 
     /// A list; one in thirty is long, because Go sorts those in another way.
     fn list(&mut self, kind: ListKind<'_>, item: Type<'_>) -> Value {
-        let length = if self.dice.percent(4) { 13 + self.dice.below(8) } else { self.dice.below(4) };
+        let length = match self.dice.below(4) {
+            // One that is empty is stated, and filled all the same.
+            few if self.tidy => few.max(1),
+            _ if self.dice.percent(4) => 13 + self.dice.below(8),
+            few => few,
+        };
         if length > 4 {
             self.left += 3 * length;
         }
@@ -195,6 +234,9 @@ impl Maker<'_> {
         self.left = self.left.saturating_sub(1);
         let mut made = item.map().map(|map| self.fields(map, &[])).unwrap_or_default();
         for key in keys {
+            if self.tidy && made.get(&*key.name).is_some_and(|value| value == "") {
+                made.remove(&*key.name);
+            }
             // Most keys have an empty text as default, which nobody relies on.
             let default = key.default.as_ref().filter(|default| default.as_str() != Some(""));
             if default.is_none() || self.dice.percent(50) {
@@ -210,6 +252,15 @@ impl Maker<'_> {
         }
         Value::Object(made)
     }
+}
+
+/// Whether a field of an object, or of its metadata, is not for those who write it.
+fn is_of_the_server(map: MapType<'_>, name: &str) -> bool {
+    let has = |name| map.field(name).is_some();
+    has("metadata") && has("kind") && matches!(name, "apiVersion" | "kind" | "status")
+        // Another name of its neighbour, which must not contradict it.
+        || has("serviceAccountName") && name == "serviceAccount"
+        || has("managedFields") && !matches!(name, "name" | "labels" | "annotations")
 }
 
 fn weight(field: &Field<'_>) -> usize {

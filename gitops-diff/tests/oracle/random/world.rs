@@ -149,6 +149,6 @@ impl Kind {
 
     /// An object of this kind.
     pub(crate) fn object(&self, dice: &mut Dice, ty: Type<'_>, size: usize) -> Value {
-        Maker { dice, left: size }.object(ty, &self.api_version, &self.kind)
+        Maker::new(dice, size).object(ty, &self.api_version, &self.kind)
     }
 }
