@@ -136,6 +136,7 @@ mod nodes;
 #[cfg(feature = "json-patch")]
 pub mod patch;
 mod path;
+mod path_index;
 mod path_text;
 mod projection;
 mod quantity;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::difference::Shown;
 use crate::nodes::Nodes;
+use crate::path_index::PathIndex;
 use crate::text::json_text;
 use crate::{FieldPath, base64};
 
@@ -224,28 +225,25 @@ impl<'v> Masker<'v> {
 
 impl Masker<'_> {
     /// What may be shown of the value at a path.
-    pub(crate) fn shown_at(&mut self, version: &Value, path: &FieldPath) -> Shown {
-        let mut at = Some(version);
-        for element in path.elements() {
-            let Some(node) = at else { return Shown::Absent };
-            if self.masks(node) {
-                return Shown::Redacted;
-            }
-            at = element.of(node);
+    pub(crate) fn shown_at(&mut self, version: &mut PathIndex<'_>, path: &FieldPath) -> Shown {
+        let way = version.way(path);
+        if way.iter().take(path.len()).any(|node| self.masks(node)) {
+            return Shown::Redacted;
         }
-        self.shown(at)
+        self.shown(way.get(path.len()).copied())
     }
 
     /// The way to a field of a version, as far as it may be told: what is inside something masked is not.
-    pub(crate) fn way_to(&self, versions: &[&Value], path: FieldPath) -> FieldPath {
-        let mut at: Vec<_> = versions.to_vec();
-        for (depth, element) in path.elements().iter().enumerate() {
-            if at.iter().any(|node| self.masks(node)) {
-                return path.elements().iter().take(depth).cloned().collect();
-            }
-            at = at.into_iter().filter_map(|node| element.of(node)).collect();
+    pub(crate) fn way_to(&self, versions: &mut [&mut PathIndex<'_>], path: FieldPath) -> FieldPath {
+        if self.is_idle() {
+            return path;
         }
-        path
+        let ways = versions.iter_mut().map(|version| version.way(&path));
+        let masked = ways.filter_map(|way| way.iter().position(|node| self.masks(node)));
+        match masked.min() {
+            Some(depth) if depth < path.len() => path.elements().iter().take(depth).cloned().collect(),
+            _ => path,
+        }
     }
 
     /// What may be shown of a node that is in nothing masked.

@@ -173,7 +173,10 @@ impl<'a> Walker<'a, '_> {
         if self.ignored.contains(desired) {
             return;
         }
-        if mode != Mode::Full && (!says_something(desired, slot.ty) || slot.drops(desired)) {
+        // What is stated as it is by default needs not be there.
+        let says_nothing =
+            || !says_something(desired, slot.ty) || slot.drops(desired) || slot.defaults_to(desired);
+        if mode != Mode::Full && says_nothing() {
             return;
         }
         self.report(DifferenceKind::Added, Some(desired), live, way);
