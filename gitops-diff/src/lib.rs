@@ -133,6 +133,7 @@ mod item_key;
 mod managed_fields;
 pub mod merge_patch;
 mod nodes;
+mod nulls;
 #[cfg(feature = "json-patch")]
 pub mod patch;
 mod path;
@@ -161,6 +162,7 @@ pub use crate::field_set::{FieldSet, FieldSetError};
 pub use crate::ignore::{Budget, IgnoreRule, IgnoreRules, JqError, JqPath, JqRunError, JsonPointer, Subject};
 pub use crate::item_key::ItemKey;
 pub use crate::managed_fields::{ManagedFields, ManagedFieldsEntry, ManagedFieldsError, Operation};
+pub use crate::nulls::drop_nulls;
 pub use crate::path::{FieldPath, PathElement};
 pub use crate::path_text::PathError;
 pub use crate::projection::{Fingerprint, FingerprintError, Glance, GlanceError};

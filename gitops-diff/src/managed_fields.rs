@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::projection::apply_entry;
 use crate::{FieldPath, FieldSet, FieldSetError};
 
 /// How a manager came to own its fields.
@@ -99,6 +100,25 @@ impl ManagedFields {
             }
             Some(_) => Err(ManagedFieldsError::NotAList),
         }
+    }
+
+    /// What a manager owns by applying, as it is written in an object: its entry for the object itself, not for a
+    /// subresource, and the place of the entry in the list. The other entries are not read, and need not be readable.
+    ///
+    /// ```
+    /// use gitops_diff::ManagedFields;
+    /// use serde_json::json;
+    ///
+    /// let live = json!({"metadata": {"managedFields": [
+    ///     {"manager": "kubectl", "operation": "Update"},
+    ///     {"manager": "gitops", "operation": "Apply", "fieldsV1": {"f:data": {}}},
+    /// ]}});
+    /// let (at, entry) = ManagedFields::apply_entry(&live, "gitops").unwrap();
+    /// assert_eq!((at, &entry["fieldsV1"]), (1, &json!({"f:data": {}})));
+    /// assert_eq!(ManagedFields::apply_entry(&live, "kubectl"), None);
+    /// ```
+    pub fn apply_entry<'v>(object: &'v Value, manager: &str) -> Option<(usize, &'v Value)> {
+        apply_entry(object, manager)
     }
 
     /// The entries as they are written in an object.

@@ -6,7 +6,6 @@ use super::{Applier, Verdict, is_dropped};
 use crate::difference::{Cause, Shown};
 use crate::nodes::Nodes;
 use crate::path_index::PathIndex;
-use crate::projection::apply_entry;
 use crate::redact::Masker;
 use crate::{Difference, DifferenceKind, FieldPath, FieldSet, ManagedFields, Redaction};
 
@@ -20,7 +19,7 @@ pub(super) struct Entry<'v> {
 
 impl<'v> Entry<'v> {
     pub(super) fn of(live: &'v Value, manager: &str) -> Self {
-        let entry = apply_entry(live, manager);
+        let entry = ManagedFields::apply_entry(live, manager).map(|(_, entry)| entry);
         let fields = entry.and_then(|entry| FieldSet::from_fields_v1(entry.get("fieldsV1")?).ok());
         let version = entry.and_then(|entry| entry.get("apiVersion")?.as_str());
         Self { fields: fields.unwrap_or_default(), version: version.filter(|text| !text.is_empty()) }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::owners::{Expected, Owners, writer};
-use super::prune::{has_nulls, prune, without_nulls, without_residue};
+use super::prune::{prune, without_residue};
 use super::{Applied, ApplyError, WriteOptions, managed_fields, set_managed_fields, without_managed_fields};
+use crate::nulls::{drop_nulls, has_nulls};
 use crate::schema::{Schema, Type, UnknownFields};
 use crate::typed::{
     Comparison, Hidden, Merged, ValidateOptions, compare_hiding, equal, everything, field_set, merge_hiding,
@@ -163,7 +164,7 @@ fn checked<'c>(config: &'c Value, options: &WriteOptions) -> Result<Cow<'c, Valu
     }
     if options.clean && has_nulls(config) {
         let mut config = config.clone();
-        without_nulls(&mut config);
+        drop_nulls(&mut config);
         return Ok(Cow::Owned(config));
     }
     Ok(Cow::Borrowed(config))
