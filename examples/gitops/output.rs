@@ -1,6 +1,7 @@
 //! What is printed, and the exit codes.
 #![expect(clippy::print_stderr, reason = "the program's own errors")]
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -101,7 +102,7 @@ pub(crate) fn plan(output: Output, plan: &Plan, unified: bool) -> anyhow::Result
     match output {
         Output::Json => print_json(&Line { r#type: "plan", plan }),
         Output::Text if unified => print(&plan.display().unified().color(is_colourful()).to_string()),
-        Output::Text => print(&format!("{}\nplan {}", plan.display(), plan.digest())),
+        Output::Text => print(&format!("{}\nplan {}", plan.display().color(is_colourful()), plan.digest())),
     }
 }
 
@@ -147,6 +148,30 @@ pub(crate) fn status(
     print(&table.to_string())
 }
 
+/// Whether to write in colour: to a terminal, unless `NO_COLOR` (<https://no-color.org>) has a value.
 fn is_colourful() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    wants_colour(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref())
+}
+
+fn wants_colour(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_of_people_who_want_it() {
+        for (terminal, no_color, expected) in [
+            (true, None, true),
+            (true, Some(""), true),
+            (true, Some("0"), false),
+            (true, Some("1"), false),
+            (false, None, false),
+            (false, Some(""), false),
+        ] {
+            assert_eq!(wants_colour(terminal, no_color.map(OsStr::new)), expected, "{terminal} {no_color:?}");
+        }
+    }
 }

@@ -145,6 +145,10 @@ impl ApplicationBuilder {
     }
 
     /// Fields to leave to others although Git states them.
+    ///
+    /// A jq expression may take 100 milliseconds in one object, unless the rules have a
+    /// [budget](IgnoreRules::with_budget) with another time. An object in which one is stopped is blocked, and says why:
+    /// what the rule leaves to others is not written.
     pub fn with_ignore(mut self, rules: IgnoreRules) -> Self {
         self.app.policy.ignore = rules;
         self

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::text::{json_text, short_text};
+use crate::text::{Brush, Style, json_text, short_text};
 use crate::{FieldPath, Redacted};
 
 /// A field in which two trees differ.
 ///
 /// Made from redacted trees: no value of a Secret is in it. Its `Display` is one line without control characters:
-/// `.spec.replicas  Git 3, live 2, by "kubectl-scale"`.
+/// `.spec.replicas  Git 3, live 2, by "kubectl-scale"`. [`Difference::display`] writes it in colour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Difference {
@@ -69,6 +69,23 @@ impl Difference {
     /// The loss of the entry in managedFields.
     pub(crate) fn of_entries(path: FieldPath) -> Self {
         Self::new(path, DifferenceKind::Changed, Shown::Redacted, Shown::Absent)
+    }
+
+    /// The one line, in colour if that is asked for.
+    ///
+    /// ```
+    /// use gitops_diff::{DiffOptions, diff, schema::Deduced};
+    /// use serde_json::json;
+    ///
+    /// let all = diff(&json!({"size": 1}), &json!({"size": 2}), &Deduced, &DiffOptions::default());
+    /// assert_eq!(all[0].display().to_string(), ".size  Git 2, live 1");
+    /// assert_eq!(
+    ///     all[0].display().with_colour(true).to_string(),
+    ///     "\x1b[1m.size\x1b[0m  Git \x1b[32m2\x1b[0m, live \x1b[31m1\x1b[0m"
+    /// );
+    /// ```
+    pub fn display(&self) -> DifferenceDisplay<'_> {
+        DifferenceDisplay { difference: self, brush: Brush { colour: false } }
     }
 
     /// Names who wrote the live value.
@@ -154,14 +171,39 @@ impl fmt::Display for Shown {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if self.kind == DifferenceKind::Moved { "position " } else { "" };
-        write!(f, "{}  Git {place}{}, live {place}{}", self.path, self.desired, self.live)?;
-        match (&self.desired, &self.live, self.cause) {
+        self.display().fmt(f)
+    }
+}
+
+/// A [`Difference`] as one line.
+#[derive(Clone, Copy, Debug)]
+pub struct DifferenceDisplay<'a> {
+    difference: &'a Difference,
+    brush: Brush,
+}
+
+impl DifferenceDisplay<'_> {
+    /// Writes ANSI colour sequences, as in a unified difference: what Git states is green, what is live is red.
+    #[must_use]
+    pub fn with_colour(mut self, colour: bool) -> Self {
+        self.brush.colour = colour;
+        self
+    }
+}
+
+impl fmt::Display for DifferenceDisplay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { difference: Difference { path, kind, desired, live, writer, cause }, brush } = self;
+        let place = if *kind == DifferenceKind::Moved { "position " } else { "" };
+        let path = brush.paint(Style::Heading, path);
+        let (git, now) = (brush.paint(Style::Git, desired), brush.paint(Style::Live, live));
+        write!(f, "{path}  Git {place}{git}, live {place}{now}")?;
+        match (desired, live, cause) {
             (Shown::Redacted, Shown::Redacted, Cause::Taken) => f.write_str(" (the same value)")?,
             (Shown::Redacted, Shown::Redacted, _) => f.write_str(" (another value)")?,
             _ => {}
         }
-        if let Some(writer) = &self.writer {
+        if let Some(writer) = writer {
             write!(f, ", by {}", json_text(&Value::from(writer.as_str())))?;
         }
         Ok(())
@@ -191,6 +233,21 @@ mod tests {
         assert_eq!(secret.to_string(), ".spec.replicas  Git <redacted>, live <redacted> (another value)");
         let moved = Difference::new(path, DifferenceKind::Moved, value(json!(1)), value(json!(0)));
         assert_eq!(moved.to_string(), ".spec.replicas  Git position 1, live position 0");
+    }
+
+    #[test]
+    fn colours_are_ours_alone() {
+        let evil = Shown::Value(Redaction::reveal_everything().redact(&json!("\u{1b}[2J")));
+        let path = ".a".parse().unwrap();
+        let difference =
+            Difference::new(path, DifferenceKind::Added, evil, Shown::Absent).with_writer("\u{1b}[31m");
+        let line = difference.display().with_colour(true).to_string();
+        let expected =
+            "\u{1b}[1m.a\u{1b}[0m  Git \u{1b}[32m\"\\u001b[2J\"\u{1b}[0m, live \u{1b}[31mabsent\u{1b}[0m";
+        assert_eq!(line, format!("{expected}, by \"\\u001b[31m\""));
+        let plain = line.replace("\u{1b}[0m", "").replace("\u{1b}[1m", "").replace("\u{1b}[31m", "");
+        assert_eq!(plain.replace("\u{1b}[32m", ""), difference.to_string());
+        assert_eq!(difference.display().with_colour(false).to_string(), difference.to_string());
     }
 
     #[test]

@@ -100,8 +100,8 @@
 //!   any of them changed.
 //! - [`typed`]: the operations of structured-merge-diff, of which [`apply`], [`update`] and [`extract`] are made.
 //! - [`IgnoreRules`] leave fields to others, when comparing and when applying.
-//! - [`diff`] finds every field in which two trees differ. A [`Difference`] prints as one line; `unified` and `yaml` write
-//!   text for people.
+//! - [`diff`] finds every field in which two trees differ. A [`Difference`] prints as one line, in colour if wanted; `unified` and
+//!   `yaml` write text for people.
 //! - [`Redaction`] masks what must not be shown. Everything that prints is made of [`Redacted`] trees, which it makes.
 //!
 //! # Features
@@ -157,7 +157,7 @@ mod verdict;
 mod write;
 
 pub use crate::compare::{DiffOptions, SERVER_METADATA, compare, diff};
-pub use crate::difference::{Cause, Difference, DifferenceKind, Shown};
+pub use crate::difference::{Cause, Difference, DifferenceDisplay, DifferenceKind, Shown};
 pub use crate::field_set::{FieldSet, FieldSetError};
 pub use crate::ignore::{Budget, IgnoreRule, IgnoreRules, JqError, JqPath, JqRunError, JsonPointer, Subject};
 pub use crate::item_key::ItemKey;

@@ -1,8 +1,48 @@
 //! Values as one line of safe text.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
+
+/// How a part of a text for people stands out: the number of an ANSI sequence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    /// What the rest is about.
+    Heading = 1,
+    /// What is live, and would go.
+    Live = 31,
+    /// What Git states, and would come.
+    Git = 32,
+    /// Where in a text.
+    Place = 36,
+}
+
+/// A text in a style; plain where no colour is wanted.
+pub(crate) struct Painted<T> {
+    pub(crate) text: T,
+    pub(crate) style: Option<Style>,
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.style {
+            Some(style) => write!(f, "\u{1b}[{}m{}\u{1b}[0m", style as u8, self.text),
+            None => self.text.fmt(f),
+        }
+    }
+}
+
+/// Puts texts into styles, or does not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brush {
+    pub(crate) colour: bool,
+}
+
+impl Brush {
+    pub(crate) fn paint<T: fmt::Display>(self, style: Style, text: T) -> Painted<T> {
+        Painted { text, style: self.colour.then_some(style) }
+    }
+}
 
 /// Compact JSON in which nothing can steer a terminal or reorder a line.
 pub(crate) fn json_text(value: &Value) -> String {

@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::text::is_unsafe;
+use crate::text::{Brush, Style, is_unsafe};
 use crate::{FieldPath, Redacted, Redaction};
 
 /// How to write a unified difference.
@@ -106,21 +106,20 @@ pub fn unified(from: &Value, to: &Value, options: &UnifiedOptions) -> String {
     let text = |tree: &Redacted| if tree.as_value().is_null() { String::new() } else { yaml(tree) };
     let (from, to) = (text(&from), text(&to));
     let diff = TextDiff::from_lines(&from, &to);
-    let paint = |code: &str, line: &str| {
-        if options.colour { format!("\u{1b}[{code}m{line}\u{1b}[0m\n") } else { format!("{line}\n") }
-    };
+    let brush = Brush { colour: options.colour };
+    let paint = |style: Style, line: &str| format!("{}\n", brush.paint(style, line));
     let mut out = String::new();
     for hunk in diff.unified_diff().context_radius(options.context).iter_hunks() {
         if out.is_empty() {
-            out.push_str(&paint("1", &format!("--- {}", safe(&options.from_name))));
-            out.push_str(&paint("1", &format!("+++ {}", safe(&options.to_name))));
+            out.push_str(&paint(Style::Heading, &format!("--- {}", safe(&options.from_name))));
+            out.push_str(&paint(Style::Heading, &format!("+++ {}", safe(&options.to_name))));
         }
-        out.push_str(&paint("36", &hunk.header().to_string()));
+        out.push_str(&paint(Style::Place, &hunk.header().to_string()));
         for change in hunk.iter_changes() {
             let line = safe(change.value().trim_end_matches('\n'));
             match change.tag() {
-                ChangeTag::Delete => out.push_str(&paint("31", &format!("-{line}"))),
-                ChangeTag::Insert => out.push_str(&paint("32", &format!("+{line}"))),
+                ChangeTag::Delete => out.push_str(&paint(Style::Live, &format!("-{line}"))),
+                ChangeTag::Insert => out.push_str(&paint(Style::Git, &format!("+{line}"))),
                 ChangeTag::Equal => {
                     out.push(' ');
                     out.push_str(&line);

@@ -96,7 +96,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// The clock that dates events and records.
+    /// The clock that dates events and records, and that the jq expressions of ignore rules are timed by.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Arc::new(clock);
         self
@@ -131,7 +131,8 @@ impl ReconcilerBuilder {
         let mut cells: Vec<Arc<Cell>> = Vec::new();
         let emitter = Emitter::new(settings.events, settings.clock.clone());
         let settings = Arc::new(settings);
-        for app in applications {
+        for mut app in applications {
+            app.policy.ignore = crate::ignore::timed(app.policy.ignore, settings.clock.clone());
             if cells.iter().any(|cell| cell.app.id == app.id) {
                 return Err(BuildError::Twice(app.id));
             }

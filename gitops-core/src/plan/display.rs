@@ -27,7 +27,7 @@ impl<'a> PlanDisplay<'a> {
         self
     }
 
-    /// Colours the unified differences for a terminal.
+    /// Colours the lines of fields, and the unified differences, for a terminal.
     #[must_use]
     pub fn color(mut self, color: bool) -> Self {
         self.color = color;
@@ -44,7 +44,9 @@ impl<'a> PlanDisplay<'a> {
             let wanted = put_right(live, &desired.manifest.object, &item.differences);
             return write!(f, "{}", unified(live, &wanted, &options));
         }
-        item.differences.iter().try_for_each(|difference| writeln!(f, "    {difference}"))
+        let mut lines =
+            item.differences.iter().map(|difference| difference.display().with_colour(self.color));
+        lines.try_for_each(|line| writeln!(f, "    {line}"))
     }
 }
 

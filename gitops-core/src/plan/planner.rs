@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gitops_diff::Difference;
 use gitops_diff::schema::BuiltIn;
+use gitops_diff::{Difference, FieldPath};
+use serde_json::Value;
 
 use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
 use crate::{
@@ -108,7 +109,7 @@ fn apply_item(
     inputs: &Inputs<'_>,
     compare: &dyn Fn(&Placed, &Live) -> Comparison,
 ) -> Item {
-    let (decision, differences, expect) = decide(id, placed, live, inputs, compare);
+    let (mut decision, mut differences, mut expect) = decide(id, placed, live, inputs, compare);
     let is_known =
         placed.unresolved.is_none() && !inputs.observed.unseen.iter().any(|unseen| unseen.covers(id));
     let health = match live {
@@ -125,13 +126,21 @@ fn apply_item(
         Some(live) => {
             let rules = inputs.policy.ignore.bound_to(&id.subject());
             let (object, live) = (&placed.manifest.object, live.object.as_deref());
-            rules.strip(object, live, &BuiltIn).map_or_else(
-                || placed.clone(),
-                |stripped| {
-                    let left = rules.paths(object, live, &BuiltIn);
+            match rules.try_paths(object, live, &BuiltIn) {
+                Ok(left) if left.is_empty() => placed.clone(),
+                Ok(left) => {
+                    let stripped = without(object, &left);
                     Arc::new((**placed).clone().with_object(stripped).with_left(left))
-                },
-            )
+                }
+                Err(stopped) => {
+                    // A rule that was stopped selects nothing: what it leaves to others would be written, or seen as drift.
+                    if decision.action().is_some() || decision == Decision::Drifted {
+                        let cause = stopped.to_string();
+                        (decision, differences, expect) = (Decision::Blocked { cause }, Vec::new(), None);
+                    }
+                    placed.clone()
+                }
+            }
         }
         None => placed.clone(),
     };
@@ -147,6 +156,16 @@ fn apply_item(
         live: live.and_then(|live| live.object.clone()),
         member: live.is_some_and(|live| live.owner == Owner::This),
     }
+}
+
+/// An object without the fields that are left to others.
+fn without(object: &Value, left: &[FieldPath]) -> Value {
+    let mut stripped = object.clone();
+    // From the end, so that positions stay what they are.
+    for path in left.iter().rev() {
+        path.remove(&mut stripped);
+    }
+    stripped
 }
 
 type Decided = (Decision, Vec<Difference>, Option<Expect>);

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gitops_diff::{Difference, DifferenceKind, Shown};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -251,6 +252,25 @@ fn a_plan_serialises_without_the_objects() {
     assert!(!format!("{plan:?} {}", plan.display().unified()).contains("aHVudGVyMg"));
     let back: Plan = serde_json::from_str(&text).unwrap();
     assert_eq!(back.digest(), plan.digest());
+}
+
+#[test]
+fn fields_are_in_colour_where_that_is_wanted() {
+    let app = "shop".parse().unwrap();
+    let (desired, seen) = (desired(vec![placed("a")]), observed(vec![mine("a")]));
+    let differs = |_: &Placed, _: &Live| {
+        let (path, kind) = (".data.a".parse().unwrap(), DifferenceKind::Changed);
+        Comparison::Differs(vec![Difference::new(path, kind, Shown::Redacted, Shown::Absent)])
+    };
+    let policy = Policy::default();
+    let plan =
+        plan(Inputs { app: &app, goal: Goal::Sync(&desired), observed: &seen, policy: &policy }, &differs);
+    let text = plan.display().color(true).to_string();
+    let line =
+        "    \u{1b}[1m.data.a\u{1b}[0m  Git \u{1b}[32m<redacted>\u{1b}[0m, live \u{1b}[31mabsent\u{1b}[0m\n";
+    assert!(text.contains(line), "{text}");
+    assert!(plan.display().to_string().contains("    .data.a  Git <redacted>, live absent\n"));
+    assert!(!plan.display().to_string().contains('\u{1b}'));
 }
 
 fn any_owner() -> impl Strategy<Value = Owner> {

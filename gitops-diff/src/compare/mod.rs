@@ -15,7 +15,7 @@ pub(crate) use self::items::{Items, Naming};
 pub(crate) use self::trail::{Step, Trail};
 use self::walk::{Finding, Mode, Slot, Walker};
 use crate::difference::{Cause, Difference, Shown};
-use crate::ignore::{Budget, IgnoreRules, Subject};
+use crate::ignore::{IgnoreRules, Subject};
 use crate::nodes::Nodes;
 use crate::redact::Masker;
 use crate::schema::Schema;
@@ -59,8 +59,6 @@ pub struct DiffOptions {
     pub ignored: Vec<FieldPath>,
     /// Fields that are left alone.
     pub rules: IgnoreRules,
-    /// How much the jq expressions of the rules may do.
-    pub budget: Budget,
 }
 
 impl Default for DiffOptions {
@@ -74,7 +72,6 @@ impl Default for DiffOptions {
             manager: None,
             ignored: Vec::new(),
             rules: IgnoreRules::default(),
-            budget: Budget::default(),
         }
     }
 }
@@ -133,13 +130,6 @@ impl DiffOptions {
     #[must_use]
     pub fn with_rules(mut self, rules: IgnoreRules) -> Self {
         self.rules = rules;
-        self
-    }
-
-    /// Lets the jq expressions of the rules do more, or less.
-    #[must_use]
-    pub fn with_budget(mut self, budget: Budget) -> Self {
-        self.budget = budget;
         self
     }
 }
@@ -243,7 +233,7 @@ fn left_alone<'v>(
         let ty = schema.type_or_deduced(&TypeRef::of(object));
         let subject = Subject::of(object);
         for tree in trees {
-            options.rules.select(&subject, ty, tree, live, &options.budget, &mut left);
+            options.rules.select(&subject, ty, tree, live, &mut left);
         }
     }
     left

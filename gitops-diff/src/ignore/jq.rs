@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Budget;
 use crate::nodes::Nodes;
 
 /// The longest expression, in bytes, and the deepest nesting of its brackets.
@@ -57,13 +59,26 @@ pub enum JqError {
     NotBuiltIn,
 }
 
+/// What helps against an expression that does too much.
+const ADVICE: &str = "begin it with the path of the field, without \"..\" and without lists within lists, \
+    limit its rule to a kind, or allow it more";
+
 /// Why an expression could not be followed to its end in an object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JqRunError {
     /// It took more steps than the budget allows, or was interrupted.
-    #[error("the jq expression {0} was stopped: it took too many steps, or too long")]
+    #[error("the jq expression {0} was stopped: it took too many steps, or was interrupted; {ADVICE}")]
     Stopped(String),
+    /// It took longer than the budget allows.
+    #[error("the jq expression {expression} was stopped: it took longer than {limit:?}; {ADVICE}")]
+    #[non_exhaustive]
+    TimedOut {
+        /// The expression.
+        expression: String,
+        /// How long it was allowed to take.
+        limit: Duration,
+    },
     /// It does not fit the object: a text has no fields.
     #[error(
         "the jq expression {0} does not fit the object: it needs a \"?\" where a field may be of another type"
@@ -74,43 +89,10 @@ pub enum JqRunError {
     NoPath(String),
 }
 
-/// How much an expression may do.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Budget {
-    /// The steps, a million by default: some milliseconds. Steps that look through a value count for each node of it.
-    pub steps: u64,
-    /// Asked now and then; when it says so, the expression stops. This crate knows no clock: a caller who does can hold an
-    /// expression to a time here.
-    pub interrupt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { steps: 1_000_000, interrupt: None }
-    }
-}
-
-impl Budget {
-    /// Allows another number of steps.
-    #[must_use]
-    pub fn with_steps(mut self, steps: u64) -> Self {
-        self.steps = steps;
-        self
-    }
-
-    /// Stops when `interrupt` says so.
-    #[must_use]
-    pub fn with_interrupt(mut self, interrupt: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
-        self.interrupt = Some(interrupt);
-        self
-    }
-}
-
-impl fmt::Debug for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let interrupt = self.interrupt.as_ref().map(|_| "fn");
-        f.debug_struct("Budget").field("steps", &self.steps).field("interrupt", &interrupt).finish()
+impl JqRunError {
+    /// Whether the expression did more than it may. It does not in another object, or with more time.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped(_) | Self::TimedOut { .. })
     }
 }
 
@@ -142,7 +124,7 @@ impl JqPath {
         budget: &Budget,
         nodes: &mut Nodes<'v>,
     ) -> Result<(), JqRunError> {
-        self.filter.select(object, budget, nodes).map_err(|stop| stop.of(&self.text))
+        self.filter.select(object, budget, nodes).map_err(|stop| stop.of(&self.text, budget))
     }
 
     #[cfg(not(feature = "jq"))]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Budget, IgnoreRules, Subject, select};
+use super::{IgnoreRules, JqRunError, Subject, select};
 use crate::nodes::Nodes;
 use crate::path_index::PathIndex;
 use crate::schema::Type;
@@ -19,6 +19,8 @@ pub(crate) struct Left<'v> {
     pub(crate) here: Nodes<'v>,
     /// In the live object.
     pub(crate) there: Nodes<'v>,
+    /// An expression that did more than it may.
+    pub(super) stopped: Option<JqRunError>,
 }
 
 impl IgnoreRules {
@@ -32,20 +34,19 @@ impl IgnoreRules {
         plain: Option<&Value>,
         live: Option<&'v Value>,
         ty: Type<'v>,
-        budget: &Budget,
     ) -> Left<'v> {
-        let mut left = Left { object, ty, here: Nodes::default(), there: Nodes::default() };
+        let mut left = Left { object, ty, here: Nodes::default(), there: Nodes::default(), stopped: None };
         let subject = Subject::of(object);
         if self.of(&subject).next().is_none() {
             return left;
         }
-        self.select(&subject, ty, object, live.unwrap_or(&Value::Null), budget, &mut left.here);
+        left.stopped = self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &mut left.here);
         if let Some(live) = live {
-            self.select(&subject, ty, live, live, budget, &mut left.there);
+            left.stopped = self.select(&subject, ty, live, live, &mut left.there).or(left.stopped);
         }
         if let Some(plain) = plain {
             let mut nodes = Nodes::default();
-            self.select(&subject, ty, plain, &Value::Null, budget, &mut nodes);
+            left.stopped = self.select(&subject, ty, plain, &Value::Null, &mut nodes).or(left.stopped);
             left.add_plain(plain, &nodes, live);
         }
         if let Some(live) = live {

@@ -1,5 +1,6 @@
 //! Fields that are left to others although Git states them.
 
+mod budget;
 mod glob;
 mod jq;
 mod left;
@@ -13,7 +14,8 @@ mod select;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::jq::{Budget, JqError, JqPath, JqRunError};
+pub use self::budget::Budget;
+pub use self::jq::{JqError, JqPath, JqRunError};
 pub(crate) use self::left::Left;
 pub use self::pointer::JsonPointer;
 use crate::nodes::Nodes;
@@ -47,9 +49,24 @@ use crate::{FieldPath, TypeRef, stored_secret};
 /// assert_eq!(rules.adopt(&git, &live, &Deduced), Some(object(5)));
 /// # Ok::<(), gitops_diff::PathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// Rules are data; how much their jq expressions may do is not part of it: [`IgnoreRules::with_budget`] says so wherever
+/// they are applied, and two sets of rules are equal whatever they may do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct IgnoreRules(Vec<IgnoreRule>);
+pub struct IgnoreRules {
+    rules: Vec<IgnoreRule>,
+    #[serde(skip)]
+    budget: Budget,
+}
+
+impl PartialEq for IgnoreRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Eq for IgnoreRules {}
 
 /// One rule. A selector that is not given matches everything; in one that is, `*` stands for any characters and `?` for one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -186,18 +203,30 @@ impl IgnoreRule {
 impl IgnoreRules {
     /// Puts rules together.
     pub fn new(rules: impl IntoIterator<Item = IgnoreRule>) -> Self {
-        Self(rules.into_iter().collect())
+        Self { rules: rules.into_iter().collect(), budget: Budget::default() }
+    }
+
+    /// Lets the jq expressions of the rules do more, or less.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How much each jq expression may do in each object.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
     /// The rules for an object.
     pub fn of<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = &'r IgnoreRule> {
         let subject = *subject;
-        self.0.iter().filter(move |rule| rule.matches(&subject))
+        self.rules.iter().filter(move |rule| rule.matches(&subject))
     }
 
     /// The rules for one object, to be asked about no other: what is known of it, such as its namespace, may not be in the
@@ -211,7 +240,7 @@ impl IgnoreRules {
             name: None,
             ..rule.clone()
         };
-        Self(self.of(subject).map(free).collect())
+        Self { rules: self.of(subject).map(free).collect(), budget: self.budget.clone() }
     }
 
     /// Whether a field is left alone by a rule that does not depend on values: one with a path or a pointer.
@@ -230,6 +259,22 @@ impl IgnoreRules {
     pub fn paths(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Vec<FieldPath> {
         let stored = stored_secret(object);
         self.left_of(object, stored.as_ref(), live, schema).paths()
+    }
+
+    /// The same, for those who are about to write the object.
+    ///
+    /// # Errors
+    ///
+    /// If an expression was [stopped](JqRunError::is_stopped): who knows which fields it would have left to others.
+    pub fn try_paths(
+        &self,
+        object: &Value,
+        live: Option<&Value>,
+        schema: &dyn Schema,
+    ) -> Result<Vec<FieldPath>, JqRunError> {
+        let stored = stored_secret(object);
+        let mut left = self.left_of(object, stored.as_ref(), live, schema);
+        left.stopped.take().map_or_else(|| Ok(left.paths()), Err)
     }
 
     /// An object without the fields to leave alone; none if it states none of them.
@@ -253,15 +298,15 @@ impl IgnoreRules {
         schema: &'v dyn Schema,
     ) -> Left<'v> {
         let ty = schema.type_or_deduced(&TypeRef::of(object));
-        self.left(stored.unwrap_or(object), stored.map(|_| object), live, ty, &Budget::default())
+        self.left(stored.unwrap_or(object), stored.map(|_| object), live, ty)
     }
 
     /// Why rules could not be followed in an object. A jq expression that fails selects nothing there; this says so.
-    pub fn check(&self, object: &Value, budget: &Budget) -> Vec<JqRunError> {
+    pub fn check(&self, object: &Value) -> Vec<JqRunError> {
         let subject = Subject::of(object);
         let rules = self.of(&subject);
         let expressions = rules.flat_map(|rule| &rule.jq_path_expressions);
-        expressions.filter_map(|jq| jq.select(object, budget, &mut Nodes::default()).err()).collect()
+        expressions.filter_map(|jq| jq.select(object, &self.budget, &mut Nodes::default()).err()).collect()
     }
 }
 

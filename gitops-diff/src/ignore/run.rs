@@ -1,6 +1,7 @@
 //! Running jq expressions.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use jaq_core::box_iter::box_once;
 use jaq_core::data::HasLut;
@@ -11,7 +12,8 @@ use jaq_json::Val;
 use jaq_std::ValT as _;
 use serde_json::Value;
 
-use super::jq::{Budget, JqError, JqRunError};
+use super::Budget;
+use super::jq::{JqError, JqRunError};
 use super::meter::{self, TICK, WEIGH};
 use crate::nodes::Nodes;
 
@@ -25,13 +27,18 @@ pub(super) struct Program(Filter<Fueled>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Fuel,
+    Time,
     Mismatch,
     NoPath,
 }
 
 impl Stop {
-    pub(super) fn of(self, text: &str) -> JqRunError {
+    pub(super) fn of(self, text: &str, budget: &Budget) -> JqRunError {
         match self {
+            Self::Time => JqRunError::TimedOut {
+                expression: text.to_owned(),
+                limit: budget.time_limit().unwrap_or_default(),
+            },
             Self::Fuel => JqRunError::Stopped(text.to_owned()),
             Self::Mismatch => JqRunError::Mismatch(text.to_owned()),
             Self::NoPath => JqRunError::NoPath(text.to_owned()),
@@ -51,6 +58,9 @@ struct Run<'a> {
     lut: &'a Lut<Fueled>,
     fuel: Cell<u64>,
     budget: &'a Budget,
+    /// When it began, if time is bounded.
+    began: Option<Duration>,
+    is_late: Cell<bool>,
 }
 
 impl<'a> HasLut<'a, Fueled> for &'a Run<'a> {
@@ -59,7 +69,11 @@ impl<'a> HasLut<'a, Fueled> for &'a Run<'a> {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(lut: &'a Lut<Fueled>, budget: &'a Budget) -> Self {
+        Self { lut, fuel: Cell::new(budget.steps), budget, began: budget.now(), is_late: Cell::new(false) }
+    }
+
     /// Takes fuel; false if there is not enough of it.
     fn take(&self, amount: u64) -> bool {
         const ASK_EVERY: u64 = 1024;
@@ -69,13 +83,16 @@ impl Run<'_> {
             return false;
         };
         self.fuel.set(left);
-        if left / ASK_EVERY != before / ASK_EVERY
-            && self.budget.interrupt.as_ref().is_some_and(|interrupt| interrupt())
-        {
+        if left / ASK_EVERY != before / ASK_EVERY && self.is_interrupted() {
             self.fuel.set(0);
             return false;
         }
         true
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_late.set(self.budget.is_late(self.began));
+        self.is_late.get() || self.budget.interrupt.as_ref().is_some_and(|interrupt| interrupt())
     }
 
     /// Takes fuel for each node of a value.
@@ -242,7 +259,7 @@ impl Program {
         budget: &Budget,
         nodes: &mut Nodes<'v>,
     ) -> Result<(), Stop> {
-        let run = Run { lut: &self.0.lut, fuel: Cell::new(budget.steps), budget };
+        let run = Run::new(&self.0.lut, budget);
         let input = read(object);
         let mut found = Vec::new();
         for output in self.0.id.run((Ctx::<Fueled>::new(&run, Vars::new([])), input)) {
@@ -251,6 +268,7 @@ impl Program {
                 Err(exception) => {
                     return Err(match exception.get_err() {
                         Ok(_) => Stop::Mismatch,
+                        Err(_) if run.is_late.get() => Stop::Time,
                         Err(_) => Stop::Fuel,
                     });
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Budget, IgnoreRules, Subject};
+use super::{IgnoreRules, JqRunError, Subject};
 use crate::compare::{Items, Naming, Step, Trail};
 use crate::nodes::Nodes;
 use crate::path_index::PathIndex;
@@ -10,18 +10,18 @@ use crate::schema::Type;
 use crate::{FieldPath, FieldSet, ManagedFields, PathElement};
 
 impl IgnoreRules {
-    /// Finds the fields of a tree that are left alone. `live` says who owns what.
+    /// Finds the fields of a tree that are left alone. `live` says who owns what. Tells of an expression that was stopped.
     pub(crate) fn select<'v>(
         &self,
         subject: &Subject<'_>,
         ty: Type<'v>,
         tree: &'v Value,
         live: &Value,
-        budget: &Budget,
         nodes: &mut Nodes<'v>,
-    ) {
+    ) -> Option<JqRunError> {
         let mut managers: Vec<&str> = Vec::new();
         let mut index = PathIndex::new(tree);
+        let mut stopped = None;
         for rule in self.of(subject) {
             rule.paths.iter().filter_map(|path| index.get(path)).for_each(|node| nodes.insert(node));
             rule.json_pointers
@@ -30,17 +30,20 @@ impl IgnoreRules {
                 .for_each(|node| nodes.insert(node));
             for expression in &rule.jq_path_expressions {
                 // One that fails selects nothing: `check` says why.
-                let _ = expression.select(tree, budget, nodes);
+                if let Err(why) = expression.select(tree, &self.budget, nodes) {
+                    stopped = stopped.or_else(|| Some(why).filter(JqRunError::is_stopped));
+                }
             }
             managers.extend(rule.managed_fields_managers.iter().map(String::as_str));
         }
         if managers.is_empty() {
-            return;
+            return stopped;
         }
         let managed = ManagedFields::of(live).unwrap_or_default();
         for entry in managed.entries().iter().filter(|entry| managers.contains(&entry.manager.as_str())) {
             leaves_of(&entry.fields, tree, ty, &mut FieldPath::root(), nodes);
         }
+        stopped
     }
 }
 

@@ -140,6 +140,8 @@ fn lists_are_not_walked_for_each_field() {
 #[cfg(feature = "jq")]
 mod jq {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -186,7 +188,7 @@ mod jq {
         for expression in [".metadata.name.x", ".spec | keys", "error", ".spec[]"] {
             let rules = IgnoreRules::new([rule(expression)]);
             let expected = usize::from(expression != ".spec[]");
-            assert_eq!(rules.check(&object, &Budget::default()).len(), expected, "{expression}");
+            assert_eq!(rules.check(&object).len(), expected, "{expression}");
         }
     }
 
@@ -273,14 +275,71 @@ mod jq {
             "select([.l[] as $a | .l[] | [.]] | contains([[-1]]))".to_owned(),
             ".l[] as $a | .l[] as $b | first(select(false), .)".to_owned(),
         ] {
-            let rules = IgnoreRules::new([rule(&text)]);
-            let stopped = rules.check(&object, &Budget::default().with_steps(50_000));
+            let rules = IgnoreRules::new([rule(&text)]).with_budget(Budget::default().with_steps(50_000));
+            let stopped = rules.check(&object);
             assert!(matches!(stopped[..], [JqRunError::Stopped(_)]), "{text}: {stopped:?}");
         }
         let interrupted = Budget::default().with_interrupt(Arc::new(|| true));
-        let rules = IgnoreRules::new([rule(&double(16))]);
-        assert!(matches!(rules.check(&object, &interrupted)[..], [JqRunError::Stopped(_)]));
-        assert_eq!(IgnoreRules::new([rule(&double(8))]).check(&object, &Budget::default()), []);
+        let rules = IgnoreRules::new([rule(&double(16))]).with_budget(interrupted);
+        assert!(matches!(rules.check(&object)[..], [JqRunError::Stopped(_)]));
+        assert_eq!(IgnoreRules::new([rule(&double(8))]).check(&object), []);
+    }
+
+    /// A clock of which a millisecond passes each time that it is read.
+    fn ticking() -> impl Fn() -> Duration + Send + Sync + 'static {
+        let now = AtomicU64::new(0);
+        move || Duration::from_millis(now.fetch_add(1, Ordering::Relaxed))
+    }
+
+    #[test]
+    fn slow_expressions_stop_by_the_clock() {
+        let object = json!({"apiVersion": "x.io/v1", "kind": "X", "l": 1, "m": 2});
+        let text = format!("{}.l", "(.,.)|".repeat(12));
+        let within = |limit, clock| {
+            let budget = Budget::default().with_time(Duration::from_millis(limit), clock);
+            IgnoreRules::new([rule(&text), rule(".m")]).with_budget(budget)
+        };
+        // Its steps are within the bound, and so is its time where there is enough of it.
+        let patient = within(1_000, ticking());
+        assert_eq!(patient.check(&object), []);
+        assert_eq!(patient.try_paths(&object, None, &Deduced).unwrap().len(), 2);
+
+        let hasty = within(3, ticking());
+        let [error] = &hasty.check(&object)[..] else { panic!("one rule is slow") };
+        let said = error.to_string();
+        assert!(matches!(error, JqRunError::TimedOut { .. }), "{said}");
+        assert!(
+            said.contains(&text) && said.contains("3ms") && said.contains("begin it with the path"),
+            "{said}"
+        );
+        // The other rule has a time of its own, and the bound is in force wherever rules are applied.
+        let subject = Subject::new("x.io", "X");
+        for rules in [&hasty, &hasty.bound_to(&subject)] {
+            assert_eq!(rules.paths(&object, None, &Deduced), [".m".parse().unwrap()]);
+            let changed = json!({"apiVersion": "x.io/v1", "kind": "X", "l": 10, "m": 20});
+            let options = DiffOptions::default().with_rules(rules.clone());
+            assert_eq!(compare(&object, &changed, &Deduced, &options).len(), 1);
+            assert_eq!(rules.strip(&object, Some(&changed), &Deduced).unwrap()["l"], 1);
+            let refused = rules.try_paths(&object, Some(&changed), &Deduced).unwrap_err();
+            assert!(refused.is_stopped(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_short_expression_never_fails_by_time() {
+        let object = json!({"a": {"b": 1}});
+        let budget = Budget::default().with_time(Duration::ZERO, ticking());
+        assert_eq!(IgnoreRules::new([rule(".a.b")]).with_budget(budget).check(&object), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        let object = json!({"l": 1});
+        let now = AtomicU64::new(1_000_000);
+        let clock = move || Duration::from_millis(now.fetch_sub(1, Ordering::Relaxed));
+        let budget = Budget::default().with_time(Duration::ZERO, clock);
+        let rules = IgnoreRules::new([rule(&format!("{}.l", "(.,.)|".repeat(12)))]).with_budget(budget);
+        assert_eq!(rules.check(&object), []);
     }
 
     #[test]
@@ -293,7 +352,7 @@ mod jq {
             );
             let chain: JqPath = format!("{}.a", link.repeat(20)).parse().unwrap();
             let rules = IgnoreRules::new([IgnoreRule::default().with_jq(chain)]);
-            rules.check(&object, &Budget::default());
+            rules.check(&object);
         }
     }
 

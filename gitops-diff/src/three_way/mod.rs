@@ -56,6 +56,7 @@ pub use self::structured::structured;
 use crate::merge_patch::{self, MergePatchError};
 use crate::schema::{Schema, Type};
 use crate::strategic::{self as strategic_merge, StrategicError, StrategicOptions, TypeSource};
+use crate::text::{Brush, Style};
 use crate::{FieldPath, Redaction, Shown, TypeRef};
 
 /// The outcome of a three-way merge.
@@ -131,10 +132,41 @@ pub struct ThreeWayField {
     pub cause: ThreeWayCause,
 }
 
+impl ThreeWayField {
+    /// The one line, in colour if that is asked for.
+    pub fn display(&self) -> ThreeWayDisplay<'_> {
+        ThreeWayDisplay { field: self, brush: Brush { colour: false } }
+    }
+}
+
 impl fmt::Display for ThreeWayField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, last_applied, desired, live, cause } = self;
-        write!(f, "{path}  last applied {last_applied}, Git {desired}, live {live}: {cause}")
+        self.display().fmt(f)
+    }
+}
+
+/// A [`ThreeWayField`] as one line.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreeWayDisplay<'a> {
+    field: &'a ThreeWayField,
+    brush: Brush,
+}
+
+impl ThreeWayDisplay<'_> {
+    /// Writes ANSI colour sequences, as in a unified difference: what Git states is green, what is live is red.
+    #[must_use]
+    pub fn with_colour(mut self, colour: bool) -> Self {
+        self.brush.colour = colour;
+        self
+    }
+}
+
+impl fmt::Display for ThreeWayDisplay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field: ThreeWayField { path, last_applied, desired, live, cause }, brush } = self;
+        let path = brush.paint(Style::Heading, path);
+        let (git, now) = (brush.paint(Style::Git, desired), brush.paint(Style::Live, live));
+        write!(f, "{path}  last applied {last_applied}, Git {git}, live {now}: {cause}")
     }
 }
 

@@ -42,6 +42,17 @@ fn items_are_told_by_their_keys() {
 }
 
 #[test]
+fn a_field_can_be_in_colour() {
+    let merge = merge(&pod(&json!({"a": 1})), &pod(&json!({"a": 2})), &pod(&json!({"a": 1})));
+    let line = merge.fields[0].display();
+    assert_eq!(line.to_string(), merge.fields[0].to_string());
+    assert_eq!(
+        line.with_colour(true).to_string(),
+        "\u{1b}[1m.spec.a\u{1b}[0m  last applied 1, Git \u{1b}[32m2\u{1b}[0m, live \u{1b}[31m1\u{1b}[0m: changed in Git"
+    );
+}
+
+#[test]
 fn what_others_added_is_no_field() {
     let git = pod(&json!({"containers": [{"name": "a"}]}));
     let live = pod(&json!({"containers": [{"name": "a", "tty": true}], "nodeName": "n"}));

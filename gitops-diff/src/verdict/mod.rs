@@ -124,7 +124,7 @@ pub fn judge(
     let left = {
         let ty = schema.type_or_deduced(&TypeRef::of(object));
         let plain = stored.is_some().then_some(desired);
-        options.rules.left(object, plain, Some(live), ty, &options.budget)
+        options.rules.left(object, plain, Some(live), ty)
     };
     let stripped = left.strip();
     let object = stripped.as_ref().unwrap_or(object);

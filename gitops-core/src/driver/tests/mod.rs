@@ -6,6 +6,8 @@ mod drift;
 mod events;
 mod failure;
 mod hooks;
+#[cfg(feature = "jq")]
+mod ignore;
 mod limits;
 mod pace;
 mod removal;
