@@ -200,7 +200,10 @@ impl Scene<'_> {
         let (overruled, mut drifted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| {
             // Of what somebody removed as a whole, nothing below would be ours any more.
             let missing = difference.kind == DifferenceKind::Added;
-            self.owned.contains_or_covers(&difference.path) || missing && self.owned.touches(&difference.path)
+            let is_ours = self.owned.contains_or_covers(&difference.path)
+                // A path with masks in it is not the one that is owned.
+                || difference.cause == Cause::Applied;
+            is_ours || missing && self.owned.touches(&difference.path)
         });
         drifted.extend(taken);
         if !drifted.is_empty() {
@@ -234,7 +237,7 @@ impl Scene<'_> {
             // The value is as stated: only who owns it differs.
             let value = masker.shown_at(live, &path);
             let writer = managed.writer_of(&path, Some(applier.manager)).map(str::to_owned);
-            let path = masker.way_to(&[live], path);
+            let path = masker.way_to(path);
             let difference = Difference::new(path, DifferenceKind::Changed, value.clone(), value);
             let difference = difference.with_cause(Cause::Taken);
             match writer {
@@ -263,13 +266,8 @@ impl Scene<'_> {
         }
         let difference = |path: FieldPath| {
             let shown = masker.shown_at(live, &path);
-            Difference::new(
-                masker.way_to(&[live], path),
-                DifferenceKind::Removed,
-                crate::Shown::Absent,
-                shown,
-            )
-            .with_cause(Cause::GivenUp)
+            Difference::new(masker.way_to(path), DifferenceKind::Removed, crate::Shown::Absent, shown)
+                .with_cause(Cause::GivenUp)
         };
         let mut given_up: Vec<_> = found.into_iter().map(difference).collect();
         given_up.dedup_by(|later, first| later.path == first.path);

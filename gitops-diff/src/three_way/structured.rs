@@ -56,7 +56,7 @@ pub fn structured(
     options: &WriteOptions,
     redact: &Redaction,
 ) -> Result<ThreeWay, ApplyError> {
-    let options = options.clone().with_clean(true);
+    let options = options.clone().with_clean(true).with_redaction(redact.clone());
     let (applied, conflicts) = overruled(desired, live, schema, &options)?;
     let mut fields = Vec::new();
     let mut patch = Value::Object(serde_json::Map::new());
@@ -147,14 +147,17 @@ fn account(
             continue;
         }
         let is_gone = removed.contains(&path) && !modified.contains(&path);
-        let path = masker.way_to(&[desired, live, merged], path);
+        let told = masker.way_to(path.clone());
+        if fields.last().is_some_and(|outer| told.starts_with(&outer.path)) {
+            continue;
+        }
         let shown_live = masker.shown_at(live, &path);
         fields.push(ThreeWayField {
             last_applied: if owned.ours.touches(&path) { shown_live.clone() } else { Shown::Absent },
             desired: masker.shown_at(desired, &path),
             live: shown_live,
             cause: owned.cause(&path, is_gone),
-            path,
+            path: told,
         });
     }
     fields
