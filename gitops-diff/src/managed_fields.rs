@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::projection::apply_entry;
-use crate::{FieldPath, FieldSet, FieldSetError};
+use crate::redact::Masker;
+use crate::{FieldPath, FieldSet, FieldSetError, Redaction};
 
 /// How a manager came to own its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,6 +84,18 @@ pub enum ManagedFieldsError {
     },
 }
 
+impl ManagedFieldsError {
+    /// The same, without what must not be told of the object.
+    pub(crate) fn masked(self, masker: &Masker<'_>) -> Self {
+        match self {
+            Self::Fields { index, manager, source } => {
+                Self::Fields { index, manager, source: source.masked(masker) }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Who owns which fields of an object: its `metadata.managedFields`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManagedFields {
@@ -96,7 +109,10 @@ impl ManagedFields {
             None | Some(Value::Null) => Ok(Self::default()),
             Some(Value::Array(entries)) => {
                 let entries = entries.iter().enumerate().map(|(index, entry)| read(index, entry));
-                Ok(Self { entries: entries.collect::<Result<_, _>>()? })
+                let entries = entries.collect::<Result<_, _>>().map_err(|error: ManagedFieldsError| {
+                    error.masked(&Masker::new(&Redaction::default(), &[object]))
+                })?;
+                Ok(Self { entries })
             }
             Some(_) => Err(ManagedFieldsError::NotAList),
         }

@@ -288,7 +288,14 @@ fn run<'v>(
     found.dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
     let managed = ManagedFields::of(live).unwrap_or_default();
     let us = options.manager.as_deref();
-    found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect()
+    let mut differences: Vec<_> =
+        found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect();
+    if !masker.is_idle() {
+        // Masks in paths are all the same.
+        differences.sort_by(|a, b| a.path.cmp(&b.path));
+        differences.dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
+    }
+    differences
 }
 
 fn shown(
@@ -306,6 +313,7 @@ fn shown(
         (masker.shown(desired), live)
     };
     let (writer, cause) = cause(&path, kind, managed, us);
+    let path = masker.way_to(path);
     let difference = Difference::new(path, kind, desired, live).with_cause(cause);
     match writer {
         Some(writer) => difference.with_writer(writer),

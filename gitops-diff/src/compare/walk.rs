@@ -106,7 +106,8 @@ impl<'a> Walker<'a, '_> {
         if self.ignored.contains(desired) || self.ignored.contains(live) {
             return;
         }
-        let masked = self.masker.is_some_and(|masker| masker.masks(desired) || masker.masks(live));
+        let masked =
+            self.masker.is_some_and(|masker| masker.hides_names_in(desired) || masker.hides_names_in(live));
         let known = self.found.len();
         self.values(slot, desired, live, mode, way);
         if masked && self.found.len() > known {

@@ -57,7 +57,7 @@ pub fn structured(
     options: &WriteOptions,
     redact: &Redaction,
 ) -> Result<ThreeWay, ApplyError> {
-    let options = options.clone().with_clean(true);
+    let options = options.clone().with_clean(true).with_redaction(redact.clone());
     let (applied, conflicts) = overruled(desired, live, schema, &options)?;
     let mut fields = Vec::new();
     let mut patch = Value::Object(serde_json::Map::new());
@@ -142,21 +142,24 @@ fn account(
 ) -> Vec<ThreeWayField> {
     let Comparison { added, modified, removed } = compare_hiding(live, merged, ty, Hidden::default());
     let mut masker = Masker::new(redact, &[desired, live, merged]);
-    let [mut desired, mut live, mut merged] = [desired, live, merged].map(PathIndex::new);
+    let [mut desired, mut live] = [desired, live].map(PathIndex::new);
     let mut fields: Vec<ThreeWayField> = Vec::new();
     for path in added.union(&modified).union(&removed).iter() {
         if fields.last().is_some_and(|outer| path.starts_with(&outer.path)) {
             continue;
         }
         let is_gone = removed.contains(&path) && !modified.contains(&path);
-        let path = masker.way_to(&mut [&mut desired, &mut live, &mut merged], path);
+        let told = masker.way_to(path.clone());
+        if fields.last().is_some_and(|outer| told.starts_with(&outer.path)) {
+            continue;
+        }
         let shown_live = masker.shown_at(&mut live, &path);
         fields.push(ThreeWayField {
             last_applied: if owned.ours.touches(&path) { shown_live.clone() } else { Shown::Absent },
             desired: masker.shown_at(&mut desired, &path),
             live: shown_live,
             cause: owned.cause(&path, is_gone),
-            path,
+            path: told,
         });
     }
     fields

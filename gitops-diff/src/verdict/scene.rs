@@ -65,7 +65,10 @@ impl<'a> Scene<'a> {
         let (overruled, mut drifted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| {
             // Of what somebody removed as a whole, nothing below would be ours any more.
             let missing = difference.kind == DifferenceKind::Added;
-            self.owned.contains_or_covers(&difference.path) || missing && self.owned.touches(&difference.path)
+            let is_ours = self.owned.contains_or_covers(&difference.path)
+                // A path with masks in it is not the one that is owned.
+                || difference.cause == Cause::Applied;
+            is_ours || missing && self.owned.touches(&difference.path)
         });
         drifted.extend(taken);
         if !drifted.is_empty() {
@@ -150,7 +153,7 @@ impl<'a> Scene<'a> {
         let masker =
             self.masker.get_or_insert_with(|| Masker::new(self.redaction, &[self.live, self.desired]));
         let shown = masker.shown_at(&mut self.live_index, &path);
-        (masker.way_to(&mut [&mut self.live_index], path), shown)
+        (masker.way_to(path), shown)
     }
 }
 
