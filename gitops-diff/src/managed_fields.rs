@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{FieldPath, FieldSet, FieldSetError};
+use crate::projection::apply_entry;
+use crate::redact::Masker;
+use crate::{FieldPath, FieldSet, FieldSetError, Redaction};
 
 /// How a manager came to own its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +84,18 @@ pub enum ManagedFieldsError {
     },
 }
 
+impl ManagedFieldsError {
+    /// The same, without what must not be told of the object.
+    pub(crate) fn masked(self, masker: &Masker<'_>) -> Self {
+        match self {
+            Self::Fields { index, manager, source } => {
+                Self::Fields { index, manager, source: source.masked(masker) }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Who owns which fields of an object: its `metadata.managedFields`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManagedFields {
@@ -95,10 +109,32 @@ impl ManagedFields {
             None | Some(Value::Null) => Ok(Self::default()),
             Some(Value::Array(entries)) => {
                 let entries = entries.iter().enumerate().map(|(index, entry)| read(index, entry));
-                Ok(Self { entries: entries.collect::<Result<_, _>>()? })
+                let entries = entries.collect::<Result<_, _>>().map_err(|error: ManagedFieldsError| {
+                    error.masked(&Masker::new(&Redaction::default(), &[object]))
+                })?;
+                Ok(Self { entries })
             }
             Some(_) => Err(ManagedFieldsError::NotAList),
         }
+    }
+
+    /// What a manager owns by applying, as it is written in an object: its entry for the object itself, not for a
+    /// subresource, and the place of the entry in the list. The other entries are not read, and need not be readable.
+    ///
+    /// ```
+    /// use gitops_diff::ManagedFields;
+    /// use serde_json::json;
+    ///
+    /// let live = json!({"metadata": {"managedFields": [
+    ///     {"manager": "kubectl", "operation": "Update"},
+    ///     {"manager": "gitops", "operation": "Apply", "fieldsV1": {"f:data": {}}},
+    /// ]}});
+    /// let (at, entry) = ManagedFields::apply_entry(&live, "gitops").unwrap();
+    /// assert_eq!((at, &entry["fieldsV1"]), (1, &json!({"f:data": {}})));
+    /// assert_eq!(ManagedFields::apply_entry(&live, "kubectl"), None);
+    /// ```
+    pub fn apply_entry<'v>(object: &'v Value, manager: &str) -> Option<(usize, &'v Value)> {
+        apply_entry(object, manager)
     }
 
     /// The entries as they are written in an object.

@@ -31,6 +31,7 @@ impl<'v> Nodes<'v> {
     }
 }
 
-fn place(node: &Value) -> usize {
+/// Where in memory a node is.
+pub(crate) fn place(node: &Value) -> usize {
     std::ptr::from_ref(node).addr()
 }

@@ -52,9 +52,17 @@ impl PathElement {
     pub fn position(&self, items: &[Value]) -> Option<usize> {
         match self {
             Self::Field(_) => None,
-            Self::Key(key) => items.iter().position(|item| has_key(item, key)),
-            Self::Value(value) => items.iter().position(|item| canonical::same(item, value)),
+            Self::Key(_) | Self::Value(_) => items.iter().position(|item| self.names(item)),
             Self::Index(index) => (*index < items.len()).then_some(*index),
+        }
+    }
+
+    /// Whether this is a key or value of a list's item, and that of this one.
+    pub(crate) fn names(&self, item: &Value) -> bool {
+        match self {
+            Self::Key(key) => has_key(item, key),
+            Self::Value(value) => canonical::same(item, value),
+            Self::Field(_) | Self::Index(_) => false,
         }
     }
 
@@ -69,12 +77,17 @@ impl PathElement {
 }
 
 /// Whether `item` is the one that `key` names.
-pub(crate) fn has_key(item: &Value, key: &ItemKey) -> bool {
+fn has_key(item: &Value, key: &ItemKey) -> bool {
     let Value::Object(map) = item else { return false };
     key.iter().all(|(name, want)| match map.get(&**name) {
         Some(have) => canonical::same(have, want),
-        None => &**name == "protocol" && want == "TCP",
+        None => implied(name).is_some_and(|have| canonical::same(&have, want)),
     })
+}
+
+/// What an item has in a key field that it lacks, where that is the same in all of Kubernetes.
+pub(crate) fn implied(name: &str) -> Option<Value> {
+    (name == "protocol").then(|| Value::from("TCP"))
 }
 
 impl Ord for PathElement {

@@ -1,5 +1,7 @@
 //! Generators for the property tests.
 
+use std::time::{Duration, Instant};
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
@@ -110,4 +112,34 @@ pub(crate) fn deployment() -> impl Strategy<Value = Value> {
             d
         },
     )
+}
+
+/// A pod of this many containers of one image.
+pub(crate) fn pod_of(containers: usize, image: &str) -> Value {
+    let containers: Vec<_> =
+        (0..containers).map(|n| json!({"name": format!("c{n}"), "image": image, "args": ["a"]})).collect();
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}})
+}
+
+/// Fails if work on four times as much takes much more than four times as long. The shortest of some tries counts, so that
+/// a machine that is busy with something else does not.
+pub(crate) fn assert_no_square<I>(what: &str, make: impl Fn(usize) -> I, work: impl Fn(&I)) {
+    let time = |size| {
+        let input = make(size);
+        let try_it = || {
+            let start = Instant::now();
+            work(&input);
+            start.elapsed()
+        };
+        (0..3).map(|_| try_it()).min().unwrap_or_default()
+    };
+    let tries = (0..3).map(|_| (time(1_000), time(4_000)));
+    let mut seen: Vec<(Duration, Duration)> = Vec::new();
+    for (small, large) in tries {
+        if large < small * 8 {
+            return;
+        }
+        seen.push((small, large));
+    }
+    panic!("{what}: {seen:?}");
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_core::{AppId, Class, Cx, Expect, Fault, Placed, ResourceId};
+use gitops_diff::ManagedFields;
+use gitops_diff::ManagedFields;
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::discovery::{Discovery, Served};
 use crate::error::Telling;
-use crate::membership::{
-    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_apply_entry, manager, set_id,
-};
+use crate::membership::{KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, manager, set_id};
 use crate::rest::{Answer, Call, Rest, escape};
 
 /// How long a new definition may take until its kind is served. Usually it takes less than a tenth of a second.
@@ -110,10 +110,8 @@ pub(crate) fn release_patch(object: &Value, app: &AppId) -> Value {
             patch.push(json!({"op": "remove", "path": format!("/metadata/{field}/{name}")}));
         }
     }
-    let ours = manager(app);
-    let all = entries(object);
-    if let Some(index) = all.iter().position(|entry| is_apply_entry(entry, &ours)) {
-        if all.len() == 1 {
+    if let Some((index, _)) = ManagedFields::apply_entry(object, &manager(app)) {
+        if entries(object).len() == 1 {
             // An empty list would be taken for "unchanged"; one empty entry clears them.
             patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": [{}]}));
         } else {

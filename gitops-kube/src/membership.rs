@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gitops_core::{AppId, Digest, Owner, ResourceId};
+use gitops_diff::ManagedFields;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -46,13 +47,8 @@ pub(crate) fn part_of(object: &Value) -> Option<&str> {
 
 /// What a manager owns by applying: the `fieldsV1` of its entry in `metadata.managedFields`.
 pub(crate) fn applied_fields<'a>(object: &'a Value, manager: &str) -> Option<&'a Value> {
-    entries(object).iter().find(|entry| is_apply_entry(entry, manager))?.get("fieldsV1")
-}
-
-/// Whether an entry of managedFields is what `manager` owns by applying.
-pub(crate) fn is_apply_entry(entry: &Value, manager: &str) -> bool {
-    let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-    text("manager") == manager && text("operation") == "Apply" && text("subresource").is_empty()
+    let (_, entry) = ManagedFields::apply_entry(object, manager)?;
+    entry.get("fieldsV1")
 }
 
 /// The entries of `metadata.managedFields`.

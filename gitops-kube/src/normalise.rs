@@ -1,7 +1,7 @@
 //! The form in which an object is applied.
 
 use gitops_core::ResourceId;
-use gitops_diff::{SERVER_METADATA, stored_secret};
+use gitops_diff::{SERVER_METADATA, drop_nulls, stored_secret};
 use serde_json::{Map, Value};
 
 use crate::membership::{PART_OF, STATE_ANNOTATION};
@@ -33,18 +33,6 @@ fn remove_key(metadata: &mut Map<String, Value>, field: &str, key: &str) {
         && map.is_empty()
     {
         metadata.remove(field);
-    }
-}
-
-/// A null states nothing; applied, it would reset what others set.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gitops_core::{AppId, Assessment, Clock, HealthRule, Live, ResourceId, Token, assess};
+use gitops_diff::ManagedFields;
 use serde_json::Value;
 
 use crate::apply::{keeps, meta};
 use crate::cache::{Cache, News, Seen, fingerprint, fingerprint_of_nobody};
-use crate::membership::{entries, is_apply_entry, manager, owner, part_of, proven_app};
+use crate::membership::{manager, owner, part_of, proven_app};
 use crate::order::{is_precious, rank};
 
 /// What judging an object takes.
@@ -105,9 +106,8 @@ impl View {
 
 /// When an application last changed the fields that it owns, as the API server says, to the second.
 pub(crate) fn written(object: &Value, app: &AppId) -> Arc<str> {
-    let ours = manager(app);
-    let entry = entries(object).iter().find(|entry| is_apply_entry(entry, &ours));
-    entry.and_then(|entry| entry.get("time")?.as_str()).unwrap_or_default().into()
+    let entry = ManagedFields::apply_entry(object, &manager(app));
+    entry.and_then(|(_, entry)| entry.get("time")?.as_str()).unwrap_or_default().into()
 }
 
 pub(crate) fn is_terminating(object: &Value) -> bool {

@@ -28,7 +28,7 @@ impl<'a> Walker<'a, '_> {
     ) {
         let known = self.found.len();
         self.given_up_inside(ty, last, desired, live, way);
-        if self.found.len() > known && self.masker.is_some_and(|masker| masker.masks(live)) {
+        if self.found.len() > known && self.masker.is_some_and(|masker| masker.hides_names_in(live)) {
             // As on the walk: what is inside must not be seen.
             self.found.truncate(known);
             self.report(DifferenceKind::Changed, None, Some(live), way);

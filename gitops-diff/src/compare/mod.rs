@@ -155,7 +155,8 @@ impl DiffOptions {
 /// ]);
 /// ```
 pub fn diff(from: &Value, to: &Value, schema: &dyn Schema, options: &DiffOptions) -> Vec<Difference> {
-    run(to, from, schema, options, Mode::Full)
+    let left = left_alone(&[to, from], [to, from], schema, options);
+    run(to, from, schema, options, Mode::Full, left)
 }
 
 /// The fields that `desired` states and in which `live` differs: drift, as seen without a cluster. By path; none if
@@ -176,29 +177,80 @@ pub fn diff(from: &Value, to: &Value, schema: &dyn Schema, options: &DiffOptions
 ///
 #[doc = include_str!("drift.md")]
 pub fn compare(desired: &Value, live: &Value, schema: &dyn Schema, options: &DiffOptions) -> Vec<Difference> {
-    let stored = stored_secret(desired).or_else(|| hpa::converted(desired, live));
-    let filled = without_null_data(live).or_else(|| hpa::converted(live, desired));
-    run(stored.as_ref().unwrap_or(desired), filled.as_ref().unwrap_or(live), schema, options, Mode::Stated)
+    let versions = Versions::of(desired, live);
+    let [desired, live] = versions.stored(desired, live);
+    let left = left_alone(&[desired, live], [desired, live], schema, options);
+    run(desired, live, schema, options, Mode::Stated, left)
 }
 
-fn run(
-    desired: &Value,
-    live: &Value,
+/// [`compare`] of what is desired without what the rules leave alone, where it is known what they `left` alone of the live
+/// object: followed again in what is left of the desired one, a rule could lead to another field.
+pub(crate) fn compare_stripped<'v>(
+    desired: &'v Value,
+    live: &'v Value,
+    left: &Nodes<'v>,
     schema: &dyn Schema,
     options: &DiffOptions,
+) -> Vec<Difference> {
+    let versions = Versions::of(desired, live);
+    let [desired, stored] = versions.stored(desired, live);
+    let left = match &versions.live {
+        Some(_) => left_alone(&[stored], [desired, stored], schema, options),
+        None => left.clone(),
+    };
+    run(desired, stored, schema, options, Mode::Stated, left)
+}
+
+/// Two versions of an object in the form in which they can be compared, where that is another one.
+struct Versions {
+    desired: Option<Value>,
+    live: Option<Value>,
+}
+
+impl Versions {
+    fn of(desired: &Value, live: &Value) -> Self {
+        Self {
+            desired: stored_secret(desired).or_else(|| hpa::converted(desired, live)),
+            live: without_null_data(live).or_else(|| hpa::converted(live, desired)),
+        }
+    }
+
+    fn stored<'v>(&'v self, desired: &'v Value, live: &'v Value) -> [&'v Value; 2] {
+        [self.desired.as_ref().unwrap_or(desired), self.live.as_ref().unwrap_or(live)]
+    }
+}
+
+/// What the rules leave alone in some of the two versions.
+fn left_alone<'v>(
+    trees: &[&'v Value],
+    [desired, live]: [&'v Value; 2],
+    schema: &'v dyn Schema,
+    options: &DiffOptions,
+) -> Nodes<'v> {
+    let mut left = Nodes::default();
+    if !options.rules.is_empty() {
+        let object = if desired.get("kind").is_some() { desired } else { live };
+        let ty = schema.type_or_deduced(&TypeRef::of(object));
+        let subject = Subject::of(object);
+        for tree in trees {
+            options.rules.select(&subject, ty, tree, live, &mut left);
+        }
+    }
+    left
+}
+
+fn run<'v>(
+    desired: &'v Value,
+    live: &'v Value,
+    schema: &'v dyn Schema,
+    options: &DiffOptions,
     mode: Mode,
+    mut ignored: Nodes<'v>,
 ) -> Vec<Difference> {
     let object = if desired.get("kind").is_some() { TypeRef::of(desired) } else { TypeRef::of(live) };
     let ty = schema.type_or_deduced(&object);
-    let mut ignored = Nodes::default();
     for path in &options.ignored {
         path.get(desired).into_iter().chain(path.get(live)).for_each(|node| ignored.insert(node));
-    }
-    if !options.rules.is_empty() {
-        let subject = Subject::of(if desired.get("kind").is_some() { desired } else { live });
-        for tree in [desired, live] {
-            options.rules.select(&subject, ty, tree, live, &mut ignored);
-        }
     }
     let last =
         if options.last_applied && mode == Mode::Stated { last_applied::last_applied(live) } else { None };
@@ -236,7 +288,14 @@ fn run(
     found.dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
     let managed = ManagedFields::of(live).unwrap_or_default();
     let us = options.manager.as_deref();
-    found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect()
+    let mut differences: Vec<_> =
+        found.into_iter().map(|finding| shown(finding, &mut masker, &managed, us)).collect();
+    if !masker.is_idle() {
+        // Masks in paths are all the same.
+        differences.sort_by(|a, b| a.path.cmp(&b.path));
+        differences.dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
+    }
+    differences
 }
 
 fn shown(
@@ -254,6 +313,7 @@ fn shown(
         (masker.shown(desired), live)
     };
     let (writer, cause) = cause(&path, kind, managed, us);
+    let path = masker.way_to(path);
     let difference = Difference::new(path, kind, desired, live).with_cause(cause);
     match writer {
         Some(writer) => difference.with_writer(writer),

@@ -106,7 +106,8 @@ impl<'a> Walker<'a, '_> {
         if self.ignored.contains(desired) || self.ignored.contains(live) {
             return;
         }
-        let masked = self.masker.is_some_and(|masker| masker.masks(desired) || masker.masks(live));
+        let masked =
+            self.masker.is_some_and(|masker| masker.hides_names_in(desired) || masker.hides_names_in(live));
         let known = self.found.len();
         self.values(slot, desired, live, mode, way);
         if masked && self.found.len() > known {
@@ -173,7 +174,10 @@ impl<'a> Walker<'a, '_> {
         if self.ignored.contains(desired) {
             return;
         }
-        if mode != Mode::Full && (!says_something(desired, slot.ty) || slot.drops(desired)) {
+        // What is stated as it is by default needs not be there.
+        let says_nothing =
+            || !says_something(desired, slot.ty) || slot.drops(desired) || slot.defaults_to(desired);
+        if mode != Mode::Full && says_nothing() {
             return;
         }
         self.report(DifferenceKind::Added, Some(desired), live, way);

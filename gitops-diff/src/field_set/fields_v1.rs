@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{FieldSet, Node};
+use crate::redact::Masker;
 use crate::{FieldPath, PathElement, PathError};
 
 /// A field set that cannot be read.
@@ -26,6 +27,20 @@ pub enum FieldSetError {
 }
 
 impl FieldSetError {
+    /// The same of an object's managedFields, without what must not be told of the object.
+    pub(crate) fn masked(self, masker: &Masker<'_>) -> Self {
+        if !masker.may_mask_names() {
+            return self;
+        }
+        match self {
+            // What cannot be read may be anything.
+            Self::Element { at, .. } => {
+                Self::Element { at: masker.way_to(at), source: PathError::Element("<redacted>".to_owned()) }
+            }
+            Self::NotAMap { at } => Self::NotAMap { at: masker.way_to(at) },
+        }
+    }
+
     /// The same, seen from one step further up.
     pub(crate) fn below(self, element: PathElement) -> Self {
         let prefix = |at: FieldPath| {

@@ -3,6 +3,7 @@
 mod budget;
 mod glob;
 mod jq;
+mod left;
 #[cfg(feature = "jq")]
 mod meter;
 mod pointer;
@@ -15,10 +16,11 @@ use serde_json::Value;
 
 pub use self::budget::Budget;
 pub use self::jq::{JqError, JqPath, JqRunError};
+pub(crate) use self::left::Left;
 pub use self::pointer::JsonPointer;
 use crate::nodes::Nodes;
 use crate::schema::Schema;
-use crate::{FieldPath, PathElement, TypeRef};
+use crate::{FieldPath, TypeRef, stored_secret};
 
 /// Rules that name fields to leave alone: they count for nothing in a [comparison](crate::compare), and an update of an
 /// object does not write them.
@@ -251,9 +253,12 @@ impl IgnoreRules {
 
     /// The fields of an object to leave alone. `live` is the live object of it, if there is one.
     ///
-    /// What is in keyed lists and sets is named by its key.
+    /// What is in keyed lists and sets is named by its key. A Secret counts as it is [stored](stored_secret), here and in
+    /// [`strip`](Self::strip) and [`adopt`](Self::adopt): a rule for `/data/password` holds for a `password` that is stated
+    /// in `stringData`, and what they make is in that form.
     pub fn paths(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Vec<FieldPath> {
-        self.named(object, live, schema, false).0
+        let stored = stored_secret(object);
+        self.left_of(object, stored.as_ref(), live, schema).paths()
     }
 
     /// The same, for those who are about to write the object.
@@ -267,74 +272,33 @@ impl IgnoreRules {
         live: Option<&Value>,
         schema: &dyn Schema,
     ) -> Result<Vec<FieldPath>, JqRunError> {
-        let (paths, stopped) = self.named(object, live, schema, false);
-        stopped.map_or(Ok(paths), Err)
-    }
-
-    /// The same, and an expression that was stopped; `deduce` also names the items of other lists by what tells them apart.
-    fn named(
-        &self,
-        object: &Value,
-        live: Option<&Value>,
-        schema: &dyn Schema,
-        deduce: bool,
-    ) -> (Vec<FieldPath>, Option<JqRunError>) {
-        let subject = Subject::of(object);
-        if self.of(&subject).next().is_none() {
-            return (Vec::new(), None);
-        }
-        let ty = schema.type_or_deduced(&TypeRef::of(object));
-        let mut nodes = Nodes::default();
-        let mut stopped = self.select(&subject, ty, object, live.unwrap_or(&Value::Null), &mut nodes);
-        if let Some(live) = live {
-            let mut there = Nodes::default();
-            stopped = self.select(&subject, ty, live, live, &mut there).or(stopped);
-            // What stands at a position there may stand at another one here.
-            let is_item = |path: &FieldPath| matches!(path.elements().last(), Some(PathElement::Index(_)));
-            let paths = select::paths_of(&there, live, ty, true);
-            paths
-                .iter()
-                .filter(|path| !is_item(path) && select::is_aligned(path, object, live))
-                .filter_map(|path| path.get(object))
-                .for_each(|node| nodes.insert(node));
-        }
-        let mut paths = select::paths_of(&nodes, object, ty, deduce);
-        paths.sort();
-        paths.dedup_by(|below, above| below.starts_with(above));
-        (paths, stopped)
+        let stored = stored_secret(object);
+        let mut left = self.left_of(object, stored.as_ref(), live, schema);
+        left.stopped.take().map_or_else(|| Ok(left.paths()), Err)
     }
 
     /// An object without the fields to leave alone; none if it states none of them.
     pub fn strip(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Option<Value> {
-        let paths = self.paths(object, live, schema);
-        if paths.is_empty() {
-            return None;
-        }
-        let mut stripped = object.clone();
-        // From the end, so that positions stay what they are.
-        for path in paths.iter().rev() {
-            path.remove(&mut stripped);
-        }
-        Some(stripped)
+        let stored = stored_secret(object);
+        self.left_of(object, stored.as_ref(), live, schema).strip()
     }
 
     /// An object with the fields to leave alone as they are live, or without them where they are not; none if it states
     /// none of them.
     pub fn adopt(&self, object: &Value, live: &Value, schema: &dyn Schema) -> Option<Value> {
-        let (paths, _) = self.named(object, Some(live), schema, true);
-        if paths.is_empty() {
-            return None;
-        }
-        let mut adopted = object.clone();
-        for path in paths.iter().rev() {
-            match path.get(live) {
-                // Who knows which live item it is: what Git states stays.
-                Some(_) if !select::is_aligned(path, object, live) => None,
-                Some(value) => path.set(&mut adopted, value.clone()),
-                None => path.remove(&mut adopted),
-            };
-        }
-        Some(adopted)
+        let stored = stored_secret(object);
+        self.left_of(object, stored.as_ref(), Some(live), schema).adopt(live)
+    }
+
+    fn left_of<'v>(
+        &self,
+        object: &'v Value,
+        stored: Option<&'v Value>,
+        live: Option<&'v Value>,
+        schema: &'v dyn Schema,
+    ) -> Left<'v> {
+        let ty = schema.type_or_deduced(&TypeRef::of(object));
+        self.left(stored.unwrap_or(object), stored.map(|_| object), live, ty)
     }
 
     /// Why rules could not be followed in an object. A jq expression that fails selects nothing there; this says so.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{IgnoreRules, JqRunError, Subject};
 use crate::compare::{Items, Naming, Step, Trail};
 use crate::nodes::Nodes;
+use crate::path_index::PathIndex;
 use crate::schema::Type;
 use crate::{FieldPath, FieldSet, ManagedFields, PathElement};
 
@@ -19,9 +20,10 @@ impl IgnoreRules {
         nodes: &mut Nodes<'v>,
     ) -> Option<JqRunError> {
         let mut managers: Vec<&str> = Vec::new();
+        let mut index = PathIndex::new(tree);
         let mut stopped = None;
         for rule in self.of(subject) {
-            rule.paths.iter().filter_map(|path| path.get(tree)).for_each(|node| nodes.insert(node));
+            rule.paths.iter().filter_map(|path| index.get(path)).for_each(|node| nodes.insert(node));
             rule.json_pointers
                 .iter()
                 .filter_map(|pointer| pointer.get(tree))
@@ -70,42 +72,34 @@ fn leaves_of<'v>(
     });
 }
 
-/// The paths to nodes of a tree, without those below others.
-pub(super) fn paths_of(nodes: &Nodes<'_>, tree: &Value, ty: Type<'_>, deduce: bool) -> Vec<FieldPath> {
+/// The nodes of a tree with their paths, without those below others.
+pub(super) fn named<'v>(
+    nodes: &Nodes<'_>,
+    tree: &'v Value,
+    ty: Type<'v>,
+    deduce: bool,
+) -> Vec<(FieldPath, &'v Value)> {
     fn walk<'v>(
         nodes: &Nodes<'_>,
         value: &'v Value,
         ty: Type<'v>,
         deduce: bool,
         way: Option<&Trail<'_>>,
-        paths: &mut Vec<FieldPath>,
+        named: &mut Vec<(FieldPath, &'v Value)>,
     ) {
         if nodes.contains(value) {
-            paths.push(Trail::to_path(way));
+            named.push((Trail::to_path(way), value));
             return;
         }
         each_child(value, ty, deduce, |child, ty, step| {
-            walk(nodes, child, ty, deduce, Some(&Trail { up: way, step }), paths);
+            walk(nodes, child, ty, deduce, Some(&Trail { up: way, step }), named);
         });
     }
-    let mut paths = Vec::new();
+    let mut named = Vec::new();
     if !nodes.is_empty() {
-        walk(nodes, tree, ty, deduce, None, &mut paths);
+        walk(nodes, tree, ty, deduce, None, &mut named);
     }
-    paths
-}
-
-/// Whether a path to a field of one tree, as far as it goes by positions, leads to the same field of the other: to one
-/// within an item of a list that is as long there.
-pub(super) fn is_aligned(path: &FieldPath, one: &Value, other: &Value) -> bool {
-    let length = |list: &FieldPath, tree: &Value| list.get(tree).and_then(Value::as_array).map(Vec::len);
-    let mut above = path.clone();
-    while let Some(element) = above.pop() {
-        if matches!(element, PathElement::Index(_)) && length(&above, one) != length(&above, other) {
-            return false;
-        }
-    }
-    true
+    named
 }
 
 /// Visits what is in a value. Items without keys are named by position, or by what tells them apart if `deduce` says so.

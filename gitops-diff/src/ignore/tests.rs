@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::schema::Deduced;
-use crate::{DiffOptions, compare};
+use crate::schema::{BuiltIn, Deduced};
+use crate::testing::{assert_no_square, pod_of};
+use crate::{DiffOptions, WriteOptions, apply, compare};
 
 fn deployment(replicas: u8, image: &str) -> Value {
     json!({
@@ -80,6 +81,60 @@ fn several_items_of_a_list_go_at_once() {
         .fold(IgnoreRule::default(), |rule, pointer| rule.with_pointer(pointer.parse().unwrap()));
     let rules = IgnoreRules::new([rule]);
     assert_eq!(rules.strip(&object, None, &Deduced), Some(json!({"spec": {"l": [0, 3]}})));
+}
+
+#[test]
+fn secrets_are_as_they_are_stored() {
+    let secret = |field: &str, entries: Value| {
+        let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}});
+        object[field] = entries;
+        object
+    };
+    let git = secret("stringData", json!({"a": "1", "b": "2"}));
+    let live = secret("data", json!({"a": "OQ==", "b": "Mg=="}));
+    for (pointer, left) in [
+        ("/data/a", json!({"b": "Mg=="})),
+        ("/stringData/a", json!({"b": "Mg=="})),
+        ("/stringData", json!({})),
+    ] {
+        let rules = IgnoreRules::new([IgnoreRule::default().with_pointer(pointer.parse().unwrap())]);
+        assert_eq!(rules.strip(&git, Some(&live), &Deduced), Some(secret("data", left)), "{pointer}");
+        assert_eq!(rules.adopt(&git, &live, &Deduced), Some(live.clone()), "{pointer}");
+        let paths = rules.paths(&git, Some(&live), &Deduced);
+        assert_eq!(paths.first().map(ToString::to_string).as_deref(), Some(".data.a"), "{pointer}");
+    }
+    let rules = IgnoreRules::new([IgnoreRule::default().with_pointer("/data/z".parse().unwrap())]);
+    assert_eq!(rules.strip(&git, Some(&live), &Deduced), None);
+}
+
+#[test]
+fn lists_are_not_walked_for_each_field() {
+    let make = |n| {
+        let git = pod_of(n, "i:1");
+        let options = WriteOptions::new("them");
+        let mut live = apply(None, &pod_of(n, "i:2"), &BuiltIn, &options).unwrap().object.into_owned();
+        // In another order.
+        live["spec"]["containers"].as_array_mut().unwrap().reverse();
+        (git, live, n)
+    };
+    let rules = IgnoreRules::new([IgnoreRule::default().with_manager("them")]);
+    assert_no_square("strip", make, |(git, live, _)| {
+        assert_eq!(rules.strip(git, Some(live), &BuiltIn).unwrap()["spec"]["containers"][0], json!({}));
+    });
+    assert_no_square("paths", make, |(git, live, n)| {
+        assert!(rules.paths(git, Some(live), &BuiltIn).len() >= *n);
+    });
+    assert_no_square("adopt", make, |(git, live, _)| {
+        assert_eq!(rules.adopt(git, live, &BuiltIn).unwrap()["spec"]["containers"][0]["image"], "i:2");
+    });
+    let paths = |n| {
+        let (git, ..) = make(n);
+        let path = |n| format!(r#".spec.containers[name="c{n}"].image"#).parse().unwrap();
+        (git, IgnoreRules::new([IgnoreRule::new((0..n).map(path))]))
+    };
+    assert_no_square("many rules", paths, |(git, rules)| {
+        assert_eq!(rules.strip(git, None, &BuiltIn).unwrap()["spec"]["containers"][0].get("image"), None);
+    });
 }
 
 #[cfg(feature = "jq")]

@@ -106,7 +106,7 @@ fn fingerprint<'t, T: Tree<'t>>(
     manager: &str,
     schema: &dyn Schema,
 ) -> Result<Option<Fingerprint>, FieldSetError> {
-    let Some(entry) = apply_entry(object, manager) else { return Ok(None) };
+    let Some((_, entry)) = apply_entry(object, manager) else { return Ok(None) };
     let api_version = text(object, "apiVersion").unwrap_or_default();
     if text(entry, "apiVersion") != Some(api_version) {
         return Ok(None);

@@ -228,7 +228,8 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn owns_no_status(&self) -> bool {
-        let fields = entry::apply_entry(self.tape.root(), self.manager).and_then(|e| field(e, "fieldsV1"));
+        let fields =
+            entry::apply_entry(self.tape.root(), self.manager).and_then(|(_, e)| field(e, "fieldsV1"));
         match fields.map(Tree::shape) {
             Some(Shape::Map(mut fields)) => !fields.any(|(element, _)| element == "f:status"),
             _ => false,

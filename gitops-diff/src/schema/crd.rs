@@ -263,4 +263,41 @@ mod tests {
         assert!(schema.type_of(&TypeRef { version: "v2", ..GADGET }).is_none());
         assert_eq!(schema.type_or_deduced(&TypeRef { version: "v2", ..GADGET }), Type::unknown_object());
     }
+
+    #[test]
+    fn a_stated_default_is_as_good_as_none() {
+        let graph = v1(&json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+            "size": {"type": "integer", "default": 1},
+            "list": {"type": "array", "items": {"type": "string"}, "default": []},
+            "options": {"type": "object", "properties": {"a": {"type": "string"}}, "default": {}},
+            "keyed": {
+                "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "default": [],
+                "items": {"type": "object", "properties": {"name": {"type": "string"}, "on": {"type": "boolean", "default": true}}},
+            },
+            "atomic": {"type": "array", "items": {"type": "object", "properties": {
+                "name": {"type": "string"}, "l": {"type": "array", "items": {"type": "string"}, "default": []},
+                "m": {"type": "string", "default": "x"},
+            }}},
+        }}}}));
+        let gadget = |spec: Value| json!({"apiVersion": "example.com/v1", "kind": "Gadget", "spec": spec});
+        let count = |git: Value, live: Value| {
+            crate::compare(&gadget(git), &gadget(live), &graph, &crate::DiffOptions::default()).len()
+        };
+        let stated = json!({
+            "size": 1, "list": [], "options": {}, "keyed": [{"name": "a", "on": true}],
+            "atomic": [{"name": "a", "l": [], "m": "x"}],
+        });
+        let bare = json!({"keyed": [{"name": "a"}], "atomic": [{"name": "a"}]});
+        assert_eq!(count(stated.clone(), bare.clone()), 0);
+        assert_eq!(count(bare, stated), 0);
+        assert_eq!(count(json!({"keyed": []}), json!({})), 0);
+        for other in [
+            json!({"size": 2}),
+            json!({"list": ["a"]}),
+            json!({"options": {"a": "b"}}),
+            json!({"keyed": [{"name": "b"}]}),
+        ] {
+            assert_eq!(count(other.clone(), json!({})), 1, "{other}");
+        }
+    }
 }

@@ -106,8 +106,9 @@ impl Differ {
         Ok(ListPatch { patch, deleted: Vec::new(), order })
     }
 
-    /// Where every key is there once: items in the order of `to`, then what is deleted, in the order of the keys. That is
-    /// what all the sorting of [`sorted_maps`](Self::sorted_maps) comes to then.
+    /// Where every key is there once: items in the order of `to`, then those that say themselves that they are deleted, then
+    /// what is deleted, both in the order of the keys. That is what all the sorting of [`sorted_maps`](Self::sorted_maps)
+    /// comes to then.
     fn unique_maps(
         self,
         pairs: &Pairs,
@@ -115,25 +116,25 @@ impl Differ {
         to: &[Value],
         found: Found<'_>,
     ) -> Result<Vec<Value>, StrategicError> {
-        let mut patch = Vec::new();
+        let key = found.merge_key();
+        let by_key = |items: &mut Vec<Value>| {
+            items.sort_by_cached_key(|item| item.get(key).map(go::text).unwrap_or_default().into_owned());
+        };
+        // Items that are deleted by the objects themselves go behind the others.
+        let (mut patch, mut stated, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for (item, at) in to.iter().zip(pairs.places()) {
             let old = at.and_then(|at| from.get(at));
-            patch.extend(self.item(old, item, found)?);
+            if let Some(item) = self.item(old, item, found)? {
+                if order::is_delete(&item) { &mut stated } else { &mut patch }.push(item);
+            }
         }
-        if patch.iter().any(order::is_delete) {
-            // Directives in the objects themselves: these items go to the end, in the order of the keys.
-            return self.sorted_maps(from, to, found);
-        }
+        by_key(&mut stated);
         if self.deletions {
-            let key = found.merge_key();
-            let mut deleted: Vec<_> = pairs
-                .unmatched(from)
-                .filter_map(|item| item.get(key))
-                .map(|value| (go::text(value), value))
-                .collect();
-            deleted.sort_by(|a, b| a.0.cmp(&b.0));
-            patch.extend(deleted.into_iter().map(|(_, value)| delete(key, value)));
+            deleted.extend(pairs.unmatched(from).filter_map(|item| Some(delete(key, item.get(key)?))));
+            by_key(&mut deleted);
         }
+        patch.append(&mut stated);
+        patch.append(&mut deleted);
         Ok(patch)
     }
 

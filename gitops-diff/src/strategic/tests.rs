@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::settled::is_settled;
 use super::*;
-use crate::schema::{BuiltIn, Schema, UnknownFields};
+use crate::schema::{
+    BuiltIn, FieldSpec, ListSpec, MapSpec, Patch, Scalar, Schema, TypeGraph, TypeId, TypeSpec, UnknownFields,
+};
 use crate::testing::{any_value, deployment, small_value};
 use crate::{FieldPath, TypeRef};
 
@@ -340,4 +342,57 @@ proptest! {
             prop_assert!(!has_leftovers(&result), "{}", result);
         }
     }
+}
+
+/// A graph of maps with a list of such maps, merged by their names.
+fn nested() -> (TypeGraph, TypeId) {
+    let mut graph = TypeGraph::builder();
+    let map = graph.reserve();
+    let text = graph.add(TypeSpec::scalar(Scalar::String));
+    let list = graph.add(TypeSpec::list(ListSpec::Atomic(map)));
+    let mut items = FieldSpec::new("items", list);
+    items.patch = Patch { merge: true, merge_key: Some("name".into()), ..Patch::default() };
+    let fields = vec![FieldSpec::new("name", text), items];
+    graph.define(map, TypeSpec::map(MapSpec { fields, ..MapSpec::default() }));
+    (graph.build().unwrap(), map)
+}
+
+#[test]
+fn deletions_that_an_object_states_go_to_the_end() {
+    let (graph, map) = nested();
+    let of = |names: &[&str]| {
+        let item = |name: &&str| match name.strip_prefix('-') {
+            Some(name) => json!({"name": name, "$patch": "delete"}),
+            None => json!({"name": name, "v": 1}),
+        };
+        json!({"items": names.iter().map(item).collect::<Vec<_>>()})
+    };
+    let (from, to) = (of(&["b", "y", "x"]), of(&["-d", "z", "-c", "b", "a"]));
+    let patch = create(&from, &to, graph.get(map).unwrap(), &StrategicOptions::default()).unwrap();
+    let expected = of(&["z", "a", "-c", "-d", "-x", "-y"]);
+    assert_eq!(patch["items"], expected["items"]);
+}
+
+#[test]
+fn deletions_that_an_object_states_do_not_double_the_work() {
+    fn object(depth: usize, is_new: bool) -> Value {
+        if depth == 0 {
+            return json!({"name": "a", "is_new": is_new});
+        }
+        let mut items = vec![object(depth - 1, is_new)];
+        if is_new {
+            items.push(json!({"name": "b", "$patch": "delete"}));
+        }
+        json!({"name": "a", "items": items})
+    }
+    let (graph, map) = nested();
+    let time = |depth| {
+        let (from, to) = (object(depth, false), object(depth, true));
+        let start = std::time::Instant::now();
+        create(&from, &to, graph.get(map).unwrap(), &StrategicOptions::default()).unwrap();
+        start.elapsed()
+    };
+    let least = |depth| (0..5).map(|_| time(depth)).min().unwrap();
+    let (small, large) = (least(9), least(18));
+    assert!(large < small * 100, "{small:?} {large:?}");
 }

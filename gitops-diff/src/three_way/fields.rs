@@ -50,7 +50,7 @@ impl<'v> Walked<'_, 'v> {
 
     /// Whether there is a mask on one of the sides: not even the keys of items inside may be told.
     fn is_masked(&self, sides: Sides<'v>) -> bool {
-        self.masker.is_some_and(|masker| sides.into_iter().flatten().any(|node| masker.masks(node)))
+        self.masker.is_some_and(|masker| sides.into_iter().flatten().any(|node| masker.hides_names_in(node)))
     }
 }
 
@@ -79,9 +79,15 @@ impl Walk {
         let mut masker = Masker::new(redact, &sides);
         if !masker.is_idle() {
             found = self.find(sides, ty, Some(&masker));
+            for found in &mut found {
+                found.path = masker.way_to(std::mem::take(&mut found.path));
+            }
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        let conflicts = found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
+        let mut conflicts: Vec<_> =
+            found.iter().filter(|found| found.changed).map(|found| found.path.clone()).collect();
+        // Items that are masked have one path.
+        conflicts.dedup();
         let show = |Found { path, cause, sides, .. }| {
             let [last_applied, desired, live] = sides.map(|node| masker.shown(node));
             ThreeWayField { path, last_applied, desired, live, cause }

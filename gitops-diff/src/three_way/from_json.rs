@@ -45,11 +45,13 @@ pub fn patch_from_json(
     let last_applied = before.as_ref().unwrap_or(&desired);
     let live = parse_like(live, [last_applied, &desired]).map_err(unread("the live object"))?;
     let (ty, merge) = choose(&desired, schema, &options.merge);
+    let hide = |error: ThreeWayError| error.redacted(&options.redact, [last_applied, &desired, &live]);
     if let Some(ty) = ty {
-        let patch = strategic_merge::three_way(last_applied, &desired, &live, ty, &merge)?;
-        return Ok((patch, PatchType::Strategic));
+        let patch = strategic_merge::three_way(last_applied, &desired, &live, ty, &merge);
+        return Ok((patch.map_err(|error| hide(error.into()))?, PatchType::Strategic));
     }
-    let patch = merge_patch::three_way(last_applied, &desired, &live, &merge.preconditions)?;
+    let patch = merge_patch::three_way(last_applied, &desired, &live, &merge.preconditions)
+        .map_err(|error| hide(error.into()))?;
     Ok((patch, PatchType::JsonMerge))
 }
 

@@ -54,6 +54,7 @@ use self::fields::{Fields, Walk};
 pub use self::from_json::patch_from_json;
 pub use self::structured::structured;
 use crate::merge_patch::{self, MergePatchError};
+use crate::redact::Masker;
 use crate::schema::{Schema, Type};
 use crate::strategic::{self as strategic_merge, StrategicError, StrategicOptions, TypeSource};
 use crate::text::{Brush, Style};
@@ -197,6 +198,8 @@ impl fmt::Display for ThreeWayCause {
 }
 
 /// A three-way merge that is not possible.
+///
+/// The paths in it have masks for what [`ThreeWayOptions::redact`] masks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThreeWayError {
@@ -214,6 +217,18 @@ pub enum ThreeWayError {
         /// What is wrong with it.
         message: String,
     },
+}
+
+impl ThreeWayError {
+    /// The same, without what must not be told of the objects.
+    fn redacted(mut self, redact: &Redaction, sides: [&Value; 3]) -> Self {
+        if let Self::Strategic(StrategicError { path, .. })
+        | Self::Json(MergePatchError::Precondition(path) | MergePatchError::Conflict(path)) = &mut self
+        {
+            *path = Masker::new(redact, &sides).way_to(std::mem::take(path));
+        }
+        self
+    }
 }
 
 /// How to merge, and what to show.
@@ -296,9 +311,11 @@ pub fn strategic(
     if live.is_null() {
         merge.preconditions.clear();
     }
-    let patch = strategic_merge::three_way(last_applied, desired, live, ty, &merge)?;
-    let merged = strategic_merge::apply(live, &patch, ty, &options.merge)?;
-    let fields = Walk::strategic(&options.merge).fields([last_applied, desired, live], ty, &options.redact);
+    let sides = [last_applied, desired, live];
+    let hide = |error: StrategicError| ThreeWayError::from(error).redacted(&options.redact, sides);
+    let patch = strategic_merge::three_way(last_applied, desired, live, ty, &merge).map_err(hide)?;
+    let merged = strategic_merge::apply(live, &patch, ty, &options.merge).map_err(hide)?;
+    let fields = Walk::strategic(&options.merge).fields(sides, ty, &options.redact);
     Ok(outcome(patch, PatchType::Strategic, merged, live, fields))
 }
 
@@ -312,9 +329,11 @@ pub fn json(
     let nothing = Value::Object(Map::new());
     let (from, preconditions) =
         if live.is_null() { (&nothing, &[][..]) } else { (live, &*options.merge.preconditions) };
-    let patch = merge_patch::three_way(last_applied, desired, from, preconditions)?;
-    let merged = merge_patch::apply_as_kubernetes(from, &patch)?;
-    let fields = Walk::json().fields([last_applied, desired, live], Type::deduced(), &options.redact);
+    let sides = [last_applied, desired, live];
+    let hide = |error: MergePatchError| ThreeWayError::from(error).redacted(&options.redact, sides);
+    let patch = merge_patch::three_way(last_applied, desired, from, preconditions).map_err(hide)?;
+    let merged = merge_patch::apply_as_kubernetes(from, &patch).map_err(hide)?;
+    let fields = Walk::json().fields(sides, Type::deduced(), &options.redact);
     Ok(outcome(patch, PatchType::JsonMerge, merged, live, fields))
 }
 

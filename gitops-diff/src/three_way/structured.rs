@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{PatchType, ThreeWay, ThreeWayCause, ThreeWayField};
+use crate::path_index::PathIndex;
 use crate::redact::Masker;
 use crate::schema::{Schema, Type};
 use crate::typed::{Comparison, Hidden, compare_hiding};
@@ -56,7 +57,7 @@ pub fn structured(
     options: &WriteOptions,
     redact: &Redaction,
 ) -> Result<ThreeWay, ApplyError> {
-    let options = options.clone().with_clean(true);
+    let options = options.clone().with_clean(true).with_redaction(redact.clone());
     let (applied, conflicts) = overruled(desired, live, schema, &options)?;
     let mut fields = Vec::new();
     let mut patch = Value::Object(serde_json::Map::new());
@@ -141,20 +142,24 @@ fn account(
 ) -> Vec<ThreeWayField> {
     let Comparison { added, modified, removed } = compare_hiding(live, merged, ty, Hidden::default());
     let mut masker = Masker::new(redact, &[desired, live, merged]);
+    let [mut desired, mut live] = [desired, live].map(PathIndex::new);
     let mut fields: Vec<ThreeWayField> = Vec::new();
     for path in added.union(&modified).union(&removed).iter() {
         if fields.last().is_some_and(|outer| path.starts_with(&outer.path)) {
             continue;
         }
         let is_gone = removed.contains(&path) && !modified.contains(&path);
-        let path = masker.way_to(&[desired, live, merged], path);
-        let shown_live = masker.shown_at(live, &path);
+        let told = masker.way_to(path.clone());
+        if fields.last().is_some_and(|outer| told.starts_with(&outer.path)) {
+            continue;
+        }
+        let shown_live = masker.shown_at(&mut live, &path);
         fields.push(ThreeWayField {
             last_applied: if owned.ours.touches(&path) { shown_live.clone() } else { Shown::Absent },
-            desired: masker.shown_at(desired, &path),
+            desired: masker.shown_at(&mut desired, &path),
             live: shown_live,
             cause: owned.cause(&path, is_gone),
-            path,
+            path: told,
         });
     }
     fields
@@ -167,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::schema::BuiltIn;
-    use crate::testing::deployment;
+    use crate::testing::{assert_no_square, deployment, pod_of};
     use crate::update;
 
     fn merge(desired: &Value, live: &Value) -> ThreeWay {
@@ -193,6 +198,20 @@ mod tests {
         let merge = structured(&config("hunter3"), &live, &BuiltIn, &options, &redaction).unwrap();
         let told: Vec<_> = merge.fields.iter().map(|field| field.path.to_string()).collect();
         assert_eq!(told, [".metadata.finalizers"]);
+    }
+
+    #[test]
+    fn lists_are_not_walked_for_each_field() {
+        let live = |n| {
+            apply(None, &pod_of(n, "i:1"), &BuiltIn, &WriteOptions::new("ours")).unwrap().object.into_owned()
+        };
+        assert_no_square(
+            "all images changed",
+            |n| (pod_of(n, "i:2"), live(n), n),
+            |(git, live, n)| {
+                assert_eq!(merge(git, live).fields.len(), *n);
+            },
+        );
     }
 
     proptest! {

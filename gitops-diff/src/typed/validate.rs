@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::items::Items;
 use super::{Hidden, Shape, Shapes, associative, is_scalar};
+use crate::redact::Masker;
 use crate::schema::{ListKind, MapType, Scalar, Type, UnknownFields};
-use crate::{FieldPath, PathElement};
+use crate::{FieldPath, PathElement, Redaction};
 
 /// How strictly to [`validate`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +92,23 @@ fn list(violations: &[Violation]) -> String {
 }
 
 impl Invalid {
+    /// The same, without what a redaction masks in the value. That of Secrets is masked already.
+    #[must_use]
+    pub fn redacted(self, redact: &Redaction, value: &Value) -> Self {
+        self.masked(&Masker::new(redact, &[value]))
+    }
+
+    pub(crate) fn masked(mut self, masker: &Masker<'_>) -> Self {
+        for violation in &mut self.violations {
+            if let ViolationKind::Duplicate(item) = &mut violation.kind {
+                *item = masker.item_of(&violation.path, item.clone());
+            }
+            violation.path = masker.way_to(std::mem::take(&mut violation.path));
+        }
+        self.violations.dedup();
+        self
+    }
+
     pub(super) fn unless_empty(violations: Vec<Violation>) -> Result<(), Self> {
         if violations.is_empty() { Ok(()) } else { Err(Self { violations }) }
     }
@@ -101,6 +119,7 @@ impl Invalid {
 /// `null` fits every type. See `typed/validate.go` of structured-merge-diff.
 pub fn validate(value: &Value, ty: Type<'_>, options: ValidateOptions) -> Result<(), Invalid> {
     validate_hiding(value, ty, options, Hidden::default())
+        .map_err(|invalid| invalid.redacted(&Redaction::default(), value))
 }
 
 pub(crate) fn validate_hiding(

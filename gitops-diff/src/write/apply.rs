@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::owners::{Expected, Owners, writer};
-use super::prune::{has_nulls, prune, without_nulls, without_residue};
+use super::prune::{prune, without_residue};
 use super::{Applied, ApplyError, WriteOptions, managed_fields, set_managed_fields, without_managed_fields};
+use crate::nulls::{drop_nulls, has_nulls};
 use crate::schema::{Schema, Type, UnknownFields};
 use crate::typed::{
     Comparison, Hidden, Merged, ValidateOptions, compare_hiding, equal, everything, field_set, merge_hiding,
-    validate, validate_hiding,
+    validate_hiding,
 };
 use crate::{FieldSet, Operation, TypeRef};
 
@@ -52,11 +53,20 @@ pub fn apply<'l>(
     schema: &(impl Schema + ?Sized),
     options: &WriteOptions,
 ) -> Result<Applied<'l>, ApplyError> {
+    merged(live, config, schema, options).map_err(|error| error.redacted(&options.redact, live, config))
+}
+
+fn merged<'l>(
+    live: Option<&'l Value>,
+    config: &Value,
+    schema: &(impl Schema + ?Sized),
+    options: &WriteOptions,
+) -> Result<Applied<'l>, ApplyError> {
     let config = checked(config, options)?;
     let named = named(&config, live);
     let ty = schema.type_or_deduced(&TypeRef::of(named));
     let rules = ValidateOptions::default().with_unknown_fields(options.unknown_fields);
-    validate(&config, ty, rules).map_err(ApplyError::Invalid)?;
+    validate_hiding(&config, ty, rules, Hidden::default()).map_err(ApplyError::Invalid)?;
     let stated = field_set(&config, ty);
     let version = api_version(named);
 
@@ -163,7 +173,7 @@ fn checked<'c>(config: &'c Value, options: &WriteOptions) -> Result<Cow<'c, Valu
     }
     if options.clean && has_nulls(config) {
         let mut config = config.clone();
-        without_nulls(&mut config);
+        drop_nulls(&mut config);
         return Ok(Cow::Owned(config));
     }
     Ok(Cow::Borrowed(config))

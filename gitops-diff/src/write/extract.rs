@@ -6,10 +6,10 @@ use super::apply::api_version;
 use super::managed_fields;
 use super::owners::Owners;
 use super::prune::without_residue;
-use crate::TypeRef;
 use crate::managed_fields::{ManagedFieldsError, Operation};
+use crate::redact::Masker;
 use crate::schema::Schema;
-use crate::typed;
+use crate::{Redaction, TypeRef, typed};
 
 /// The part of an object that a manager owns, as a configuration that it could apply: `apiVersion`, `kind` and the fields
 /// of its entry; `None` if it has no entry.
@@ -24,7 +24,8 @@ pub fn extract(
     schema: &(impl Schema + ?Sized),
 ) -> Result<Option<Value>, ManagedFieldsError> {
     let ty = schema.type_or_deduced(&TypeRef::of(object));
-    let mut owners = Owners::read(managed_fields(object), api_version(object), ty, None)?;
+    let mut owners = Owners::read(managed_fields(object), api_version(object), ty, None)
+        .map_err(|error| error.masked(&Masker::new(&Redaction::default(), &[object])))?;
     let found = owners.list.iter_mut().find(|owner| {
         owner.manager == manager && owner.operation == operation && owner.subresource == subresource
     });

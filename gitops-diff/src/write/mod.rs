@@ -18,10 +18,11 @@ pub use self::apply::apply;
 pub use self::extract::extract;
 pub use self::options::WriteOptions;
 pub use self::update::update;
-use crate::FieldPath;
 use crate::managed_fields::{ManagedFieldsError, Operation};
+use crate::redact::Masker;
 use crate::text::json_text;
 use crate::typed::Invalid;
+use crate::{FieldPath, Redaction};
 
 /// What came of a write.
 ///
@@ -73,6 +74,8 @@ impl fmt::Display for Conflict {
 }
 
 /// A write that is refused. The live object stays as it is.
+///
+/// The paths in it have masks for what [`WriteOptions::redact`] masks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
@@ -94,6 +97,31 @@ pub enum ApplyError {
     /// The live object's managedFields cannot be read.
     #[error("the live object: {0}")]
     ManagedFields(#[from] ManagedFieldsError),
+}
+
+impl ApplyError {
+    /// The same, without what must not be told of the objects.
+    fn redacted(self, redact: &Redaction, live: Option<&Value>, written: &Value) -> Self {
+        let versions: Vec<_> = live.into_iter().chain([written]).collect();
+        let masker = Masker::new(redact, &versions);
+        if masker.shows_all() {
+            return self;
+        }
+        match self {
+            Self::Conflicts(mut conflicts) => {
+                for conflict in &mut conflicts {
+                    conflict.path = masker.way_to(std::mem::take(&mut conflict.path));
+                }
+                conflicts.sort();
+                conflicts.dedup();
+                Self::Conflicts(conflicts)
+            }
+            Self::Invalid(invalid) => Self::Invalid(invalid.masked(&masker)),
+            Self::LiveInvalid(invalid) => Self::LiveInvalid(invalid.masked(&masker)),
+            Self::ManagedFields(error) => Self::ManagedFields(error.masked(&masker)),
+            Self::NotAnObject | Self::StatesManagedFields => self,
+        }
+    }
 }
 
 fn list(conflicts: &[Conflict]) -> String {

@@ -1,5 +1,6 @@
 //! How to write.
 
+use crate::Redaction;
 use crate::schema::UnknownFields;
 
 /// Who writes, and how: for [`apply`](crate::apply()) and [`update`](crate::update()).
@@ -31,6 +32,8 @@ pub struct WriteOptions {
     /// Whether an apply cleans up what the reference implementation leaves to the API server: nulls of a configuration
     /// state nothing, and maps and lists that lose all they have go, instead of becoming null.
     pub clean: bool,
+    /// What the paths in errors must not tell; the values of Secrets by default.
+    pub redact: Redaction,
 }
 
 impl WriteOptions {
@@ -78,6 +81,13 @@ impl WriteOptions {
     #[must_use]
     pub fn with_clean(mut self, clean: bool) -> Self {
         self.clean = clean;
+        self
+    }
+
+    /// Masks otherwise what the paths in errors tell.
+    #[must_use]
+    pub fn with_redaction(mut self, redact: Redaction) -> Self {
+        self.redact = redact;
         self
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::FieldSet;
+use crate::nulls::drop_nulls;
 use crate::schema::Type;
 use crate::typed::{field_set, remove};
 
@@ -70,32 +71,11 @@ pub(super) fn without_residue(pruned: &mut Value, before: &Value) {
                 without_residue(value, old);
             }
         }
-        (Value::Array(pruned), Value::Array(_)) => pruned.iter_mut().for_each(without_nulls),
+        (Value::Array(pruned), Value::Array(_)) => pruned.iter_mut().for_each(drop_nulls),
         _ => {}
     }
 }
 
 fn is_emptied(value: &Value, old: &Value) -> bool {
     matches!((value, old), (Value::Object(value), Value::Object(old)) if value.is_empty() && !old.is_empty())
-}
-
-/// Takes all nulls out of the maps of a tree.
-pub(super) fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => map.retain(|_, value| {
-            without_nulls(value);
-            !value.is_null()
-        }),
-        Value::Array(items) => items.iter_mut().for_each(without_nulls),
-        _ => {}
-    }
-}
-
-/// Whether a map of the tree has a null.
-pub(super) fn has_nulls(value: &Value) -> bool {
-    match value {
-        Value::Object(map) => map.values().any(|value| value.is_null() || has_nulls(value)),
-        Value::Array(items) => items.iter().any(has_nulls),
-        _ => false,
-    }
 }

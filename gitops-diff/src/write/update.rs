@@ -31,6 +31,15 @@ pub fn update<'l>(
     schema: &(impl Schema + ?Sized),
     options: &WriteOptions,
 ) -> Result<Applied<'l>, ApplyError> {
+    followed(live, new, schema, options).map_err(|error| error.redacted(&options.redact, live, new))
+}
+
+fn followed<'l>(
+    live: Option<&'l Value>,
+    new: &Value,
+    schema: &(impl Schema + ?Sized),
+    options: &WriteOptions,
+) -> Result<Applied<'l>, ApplyError> {
     if !new.is_object() {
         return Err(ApplyError::NotAnObject);
     }
