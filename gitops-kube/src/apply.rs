@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use gitops_core::{AppId, Class, Cx, Expect, Fault, Placed, ResourceId};
 use gitops_diff::ManagedFields;
-use gitops_diff::ManagedFields;
 use http::Method;
 use serde_json::{Map, Value, json};
 
