@@ -60,7 +60,8 @@ impl<'v> Marked<'v> {
         let secret = redaction.secrets && versions.iter().any(|version| is_secret(version));
         let nothing = Self { paths: redaction.paths.clone(), secret, ..Self::default() };
         let mut finder = Finder { marked: nothing, objects: Vec::new() };
-        if redaction.secrets {
+        // Most objects have nothing that is masked without being asked for.
+        if redaction.secrets && versions.iter().any(|version| may_hold_secrets(version)) {
             finder.secrets(versions, secret);
         }
         if !redaction.paths.is_empty() {
@@ -215,6 +216,19 @@ impl<'v> Finder<'v> {
     }
 }
 
+/// Whether there is a Secret or a copy of an object anywhere in a tree.
+fn may_hold_secrets(node: &Value) -> bool {
+    match node {
+        Value::Object(map) => map.iter().any(|(name, child)| match &**name {
+            LAST_APPLIED => true,
+            "kind" => is_secret(node) || is_kind(node, "SecretList") || may_hold_secrets(child),
+            _ => may_hold_secrets(child),
+        }),
+        Value::Array(items) => items.iter().any(may_hold_secrets),
+        _ => false,
+    }
+}
+
 /// Whether something is at one of the paths in the copy of an object that a text is. One that cannot be read may hold anything.
 fn may_hold(copy: &Value, paths: &[FieldPath]) -> bool {
     let Value::String(text) = copy else { return true };
@@ -240,9 +254,14 @@ fn kind(value: &Value) -> &str {
     value.get("kind").and_then(Value::as_str).unwrap_or_default().trim()
 }
 
-/// Whether an annotation may be a copy of the object: a JSON text, or no text at all.
+/// Whether an annotation may be a copy of the object: a JSON text, something that was compressed, or no text at all.
 fn is_copy(value: &Value) -> bool {
-    value.as_str().is_none_or(|text| text.trim_start().starts_with(['{', '[']))
+    // How gzip begins, in base64.
+    const COMPRESSED: &str = "H4sI";
+    value
+        .as_str()
+        .map(str::trim_start)
+        .is_none_or(|text| text.starts_with(['{', '[']) || text.starts_with(COMPRESSED))
 }
 
 fn last_applied(object: &Value) -> Option<&Value> {

@@ -37,10 +37,18 @@ const MASK: &str = "<redacted>";
 /// let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"password": "aHVudGVyMg=="}});
 /// assert_eq!(Redaction::default().redact(&secret).as_value()["data"]["password"], "<redacted>");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` does not show the paths, which may name a value.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redaction {
     secrets: bool,
     paths: Vec<FieldPath>,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redaction").field("secrets", &self.secrets).field("paths", &self.paths.len()).finish()
+    }
 }
 
 /// A tree in which what must not be shown is masked.
@@ -110,8 +118,8 @@ impl Redaction {
     /// The object with masks.
     ///
     /// Works on malformed Secrets too: `data` that is no map, and values that are no text, are masked. Secrets are found
-    /// wherever they are in the tree, such as in a `List`. Annotations of a Secret that are JSON texts, which may be copies of
-    /// it, are masked.
+    /// wherever they are in the tree, such as in a `List`. Annotations of a Secret that are JSON texts, or
+    /// compressed, are masked: they may be copies of it.
     #[must_use]
     pub fn redact(&self, object: &Value) -> Redacted {
         Redacted(copy(object, &Marked::new(self, &[object]), &mut |_, _| MASK.to_owned()))

@@ -201,6 +201,13 @@ fn last_applied_is_masked_wherever_it_may_hold_a_marked_value() {
 }
 
 #[test]
+fn options_do_not_tell_what_they_mark() {
+    let redaction = marking(".metadata.finalizers[=\"hunter2\"]");
+    let options = DiffOptions::default().with_redaction(redaction.clone());
+    assert!(!format!("{redaction:?}{options:?}").contains("hunter2"));
+}
+
+#[test]
 fn marked_paths_hold_in_lists_of_lists() {
     let path: FieldPath = ".spec.token".parse().unwrap();
     let object = json!({"kind": "Gadget", "spec": {"token": "hunter2"}});
@@ -213,11 +220,14 @@ fn copies_of_a_secret_in_its_other_annotations_are_masked() {
     let copy = json!({"kind": "Secret", "data": {"p": "aHVudGVyMg=="}}).to_string();
     let secret = json!({
         "apiVersion": "v1", "kind": " Secret", "data": {"p": "aHVudGVyMg=="},
-        "metadata": {"annotations": {"example.com/applied": copy, "team": "a"}},
+        "metadata": {"annotations": {"example.com/applied": copy, "team": "a", "cattle.io/applied": "H4sIAAAA"}},
     });
     let masked = Redaction::default().redact(&secret);
     assert!(!masked.to_string().contains("aHVudGVyMg"), "{masked}");
-    assert_eq!(masked.as_value()["metadata"]["annotations"]["team"], "a");
+    assert_eq!(
+        masked.as_value()["metadata"]["annotations"],
+        json!({"example.com/applied": "<redacted>", "team": "a", "cattle.io/applied": "<redacted>"})
+    );
 }
 
 #[test]
