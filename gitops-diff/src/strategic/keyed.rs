@@ -70,6 +70,7 @@ pub(super) struct Keys<'v> {
     list: KeyList<'v>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives as long as a list is walked; a box would cost more")]
 enum KeyList<'v> {
     Few([Key<'v>; FEW], usize),
     Many(Vec<Key<'v>>),
