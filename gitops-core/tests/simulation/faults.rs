@@ -106,6 +106,11 @@ impl Faults {
         *self.inner() = Inner { rate: 0, storms: Vec::new(), has_ended: true };
     }
 
+    /// Things go wrong again.
+    pub(crate) fn begin(&self, rate: u64) {
+        *self.inner() = Inner { rate, storms: Vec::new(), has_ended: false };
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.inner().has_ended
     }

@@ -16,6 +16,7 @@
 )]
 
 mod chance;
+mod crash;
 mod faults;
 mod gate;
 mod hands;
@@ -28,6 +29,7 @@ mod process;
 mod repo;
 mod run;
 mod shared;
+mod soak;
 mod source;
 mod target;
 mod world;
@@ -39,6 +41,8 @@ use world::Plan;
 
 /// How many seeds run if nobody says it.
 const USUAL: u64 = 16;
+/// After so many that fail, no other begins.
+const ENOUGH: usize = 10;
 
 fn plan(seed: u64) -> Plan {
     let length = Duration::from_secs(number("GITOPS_SIM_MINUTES").unwrap_or(120) * 60);
@@ -53,8 +57,12 @@ fn broken(plan: Plan, mutant: Mutant) -> Plan {
     Plan { mutant: Some(mutant), ..plan }
 }
 
+/// Held alone by who measures memory.
+static MEMORY: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
 #[test]
 fn seeds() {
+    let _others_may_run = MEMORY.read();
     let plans: Vec<Plan> = match number("GITOPS_SIM_SEED") {
         Some(seed) => vec![plan(seed)],
         None => {
@@ -62,25 +70,27 @@ fn seeds() {
             (first..first + number("GITOPS_SIM_SEEDS").unwrap_or(USUAL)).map(plan).collect()
         }
     };
-    let (counts, failed) = run::many(&plans);
-    if let Some((plan, ended)) = failed {
-        let seed = plan.seed;
+    let tally = run::many(&plans, ENOUGH);
+    if let Some((seed, ended)) = tally.failed.first_key_value() {
         println!("{}", ended.trace.join("\n"));
-        println!("\nseed {seed} breaks a promise:\n  {}", ended.violations.join("\n  "));
-        println!("\nto see it again:");
+        for (seed, ended) in &tally.failed {
+            println!("\nseed {seed} breaks a promise: {}", ended.violations.join("\n  "));
+        }
+        println!("\nAbove is what happened with seed {seed}. To see it again:");
         println!(
             "  GITOPS_SIM_SEED={seed} cargo test -p gitops-core --test simulation seeds -- --nocapture\n"
         );
         panic!("seed {seed}: {}", ended.violations[0]);
     }
     println!("{} seeds, in which there were", plans.len());
-    for (what, count) in counts {
+    for (what, count) in tally.counts {
         println!("{count:>10}  {what}");
     }
 }
 
 #[test]
 fn the_same_seed_is_the_same_run() {
+    let _others_may_run = MEMORY.read();
     for seed in [1, 2, 3] {
         let (first, second) = (run::run(plan(seed)).trace, run::run(plan(seed)).trace);
         let same = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
@@ -91,12 +101,22 @@ fn the_same_seed_is_the_same_run() {
 /// A simulation that cannot fail proves nothing.
 #[test]
 fn every_broken_engine_is_noticed() {
+    let _others_may_run = MEMORY.read();
     for mutant in mutants::ALL {
         let plans: Vec<Plan> = (0..20).map(|seed| broken(plan(seed), mutant)).collect();
-        let (_, failed) = run::many(&plans);
-        match failed {
-            Some((plan, ended)) => println!("{mutant:?}: seed {}: {}", plan.seed, ended.violations[0]),
+        let tally = run::many(&plans, 1);
+        match tally.failed.first_key_value() {
+            Some((seed, ended)) => println!("{mutant:?}: seed {seed}: {}", ended.violations[0]),
             None => panic!("{mutant:?} was not noticed"),
         }
     }
+}
+
+/// `GITOPS_SIM_SOAK` says for how many seconds: an hour of simulated months, where somebody waits for it.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_stays_flat() {
+    let _alone = MEMORY.write();
+    let time = Duration::from_secs(number("GITOPS_SIM_SOAK").unwrap_or(5));
+    println!("{}", soak::soak(number("GITOPS_SIM_SEED").unwrap_or(7), time));
 }

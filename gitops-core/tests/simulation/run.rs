@@ -1,7 +1,7 @@
 //! Runs of worlds: one seed after the other, on as many threads as there are.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::gate::Gate;
@@ -45,38 +45,37 @@ pub(crate) fn run(plan: Plan) -> Ended {
     })
 }
 
-/// Runs many; answers with all counts, and the first that failed, if one did.
-pub(crate) fn many(plans: &[Plan]) -> (BTreeMap<String, u64>, Option<(Plan, Ended)>) {
-    let next = AtomicU64::new(0);
-    let counts: Mutex<BTreeMap<String, u64>> = Mutex::default();
-    let failed: Mutex<Option<(Plan, Ended)>> = Mutex::default();
+/// What came of many runs.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) counts: BTreeMap<String, u64>,
+    /// The runs that failed, by seed.
+    pub(crate) failed: BTreeMap<u64, Ended>,
+}
+
+/// Runs many, until `enough` have failed.
+pub(crate) fn many(plans: &[Plan], enough: usize) -> Tally {
+    let next = AtomicUsize::new(0);
+    let tally: Mutex<Tally> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(plan) =
-                    plans.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap())
-                {
+                while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let ended = run(*plan);
-                    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     for (what, count) in &ended.counts {
-                        *counts.entry(what.clone()).or_default() += count;
+                        *tally.counts.entry(what.clone()).or_default() += count;
                     }
-                    drop(counts);
                     if !ended.violations.is_empty() {
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        if failed.as_ref().is_none_or(|(other, _)| plan.seed < other.seed) {
-                            *failed = Some((*plan, ended));
+                        tally.failed.insert(plan.seed, ended);
+                        if tally.failed.len() >= enough {
+                            next.store(plans.len(), Ordering::Relaxed);
                         }
-                        // The others are not begun.
-                        next.store(plans.len() as u64, Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    (
-        counts.into_inner().unwrap_or_else(PoisonError::into_inner),
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner),
-    )
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

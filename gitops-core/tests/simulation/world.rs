@@ -41,6 +41,7 @@ pub(crate) struct World {
     pub(crate) shared: Arc<Shared>,
     pub(crate) apps: Vec<App>,
     setup: Setup,
+    rate: u64,
     targets: Vec<MemoryTarget>,
     process: Option<Process>,
     hands: Hands,
@@ -96,7 +97,8 @@ impl World {
         }
         let targets = process::targets(&shared);
         let (hands, git, people) = (Hands::new(chance.split()), chance.split(), chance.split());
-        let mut world = Self { shared, apps, setup, targets, process: None, hands, git, people, chance };
+        let mut world =
+            Self { shared, apps, setup, rate, targets, process: None, hands, git, people, chance };
         world.found();
         world
     }
@@ -371,6 +373,17 @@ impl World {
 
     /// Nothing goes wrong any more and nobody disturbs: everything must come right, and then nothing more happen.
     pub(crate) async fn come_to_rest(&mut self) {
+        self.settle_down().await;
+        if self.shared.violations().is_empty() {
+            self.idle().await;
+        }
+        if let Some(process) = self.process.take() {
+            process.stop(&self.shared).await;
+        }
+    }
+
+    /// Nothing goes wrong any more and nobody disturbs: everything must come right.
+    pub(crate) async fn settle_down(&mut self) {
         if !self.shared.violations().is_empty() {
             return;
         }
@@ -396,11 +409,29 @@ impl World {
         }
         if self.shared.violations().is_empty() {
             self.sweep().await;
-            self.idle().await;
         }
-        if let Some(process) = self.process.take() {
-            process.stop(&self.shared).await;
+    }
+
+    /// An administrator cleans up, history is forgotten, and things may go wrong again: for worlds that go on for long.
+    pub(crate) async fn tidy(&mut self) {
+        let shared = self.shared.clone();
+        for (index, cluster) in shared.clusters.iter().enumerate() {
+            for id in contents(cluster).into_keys().filter(|id| id.kind != "Namespace") {
+                let stated = self.apps.iter().any(|app| {
+                    let repo = &shared.repos[app.repo];
+                    let head = repo.head().unwrap_or_default();
+                    app.cluster == index
+                        && repo.stated(&head, &app.name).is_some_and(|stated| stated.contains_key(&id))
+                });
+                if !stated && !id.name.starts_with("foreign") {
+                    let _ = cluster.delete("admin", &id);
+                }
+            }
+            hands::settle(&shared, index);
         }
+        shared.repos.iter().for_each(|repo| repo.forget(100));
+        shared.ledger().additions.clear();
+        shared.faults.begin(self.rate);
     }
 
     /// Whatever keeps the engine from its work is put right.
