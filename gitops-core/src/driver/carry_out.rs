@@ -6,18 +6,21 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::time::Duration;
 
-use super::cell::{Cell, PassEnd, PassResult, State, Stops};
+use super::cell::{Cell, PassEnd, PassResult, Recorded, State, Stops};
 use super::pass::{Aim, Pass, Synced};
 use crate::execute::is_gone;
 use crate::{
     Action, Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, Health, Intent,
-    Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Session, Step, SyncReport, Trigger, Verdict, execute,
+    Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Revision, Session, Step, SyncReport, Trigger,
+    Verdict, execute,
 };
 
 /// What a session left behind.
 struct Written {
     outcomes: Vec<Outcome>,
     live: BTreeMap<ResourceId, Option<Assessment>>,
+    /// The revision that was recorded as wholly in force, if it is.
+    applied: Option<Revision>,
     recorded: Result<(), Fault>,
 }
 
@@ -40,7 +43,10 @@ impl Cell {
         let steps = plan.steps().count();
         // To remove an application is to remove its record, whatever is in it.
         let is_new = plan.complete
-            && (plan.revision.is_none() || self.applied(state, &pass.cx).await? != plan.revision);
+            && (plan.revision.is_none() || {
+                let recorded = self.recorded(state, &pass.cx).await?;
+                recorded.applied != plan.revision || recorded.attempted != plan.revision
+            });
         let is_worth_telling = (plan.complete && aim != Aim::KeepQuietly) || steps > 0;
         if is_worth_telling {
             let (revision, digest) = (plan.revision.clone(), plan.digest());
@@ -48,7 +54,17 @@ impl Cell {
         }
         let cx = Self::writing(&pass.cx, pass.stops);
         let written = if steps > 0 || is_new {
-            self.write(&cx, pass.stops, plan, trigger).await?
+            // What comes in between may end this at any instant: then it must be read again.
+            let recorded = state.recorded.take();
+            let written = self.write(&cx, pass.stops, plan, trigger).await?;
+            if written.recorded.is_ok() {
+                // Of an application that is removed, nothing is left.
+                state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
+                    attempted: plan.revision.clone().or(known.attempted),
+                    applied: written.applied.clone().or(known.applied),
+                });
+            }
+            written
         } else {
             self.write_nothing(&cx, plan, trigger).await
         };
@@ -71,9 +87,6 @@ impl Cell {
         }
         if end.result == PassResult::Good && plan.complete {
             state.reached.clone_from(&plan.revision);
-            if is_new {
-                state.applied = Some(plan.revision.clone());
-            }
         }
         self.tell_health(state, plan, &written.live);
         if plan.complete {
@@ -126,12 +139,12 @@ impl Cell {
             Err(fault) if fault.class == Class::RETRY => Err(Fault { class: Class::OutcomeUnknown, ..fault }),
             Err(fault) => Err(fault),
         };
-        Ok(Written { outcomes: end.outcomes, live, recorded })
+        Ok(Written { applied: end.applied, outcomes: end.outcomes, live, recorded })
     }
 
     async fn write_nothing(&self, cx: &Cx, plan: &Plan, trigger: Trigger) -> Written {
         let (outcomes, live) = self.run(cx, &NothingToWrite, plan, trigger, &Execution::default()).await;
-        Written { outcomes, live, recorded: Ok(()) }
+        Written { outcomes, live, applied: None, recorded: Ok(()) }
     }
 
     async fn run(

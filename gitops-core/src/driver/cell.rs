@@ -44,14 +44,22 @@ pub(super) struct State {
     pub(super) held: Option<Held>,
     /// The deletions that somebody approved, until they are carried out.
     pub(super) released: Option<Released>,
-    /// What the target has recorded as applied; the outer option is none before it was read.
-    #[expect(clippy::option_option, reason = "not read yet, and read as none, are two things")]
-    pub(super) applied: Option<Option<Revision>>,
+    /// What the target has recorded; none before it was read, and while it may be otherwise.
+    pub(super) recorded: Option<Recorded>,
     /// The revision that is wholly in force. It may be later than the recorded one, if nothing differs between them.
     pub(super) reached: Option<Revision>,
     pub(super) standing: Standing,
     pub(super) health: BTreeMap<ResourceId, Assessment>,
     pub(super) fights: Fights,
+}
+
+/// What the target has recorded of an application.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Recorded {
+    /// The revision that came in force last, wholly or not.
+    pub(super) attempted: Option<Revision>,
+    /// The revision that was last wholly in force.
+    pub(super) applied: Option<Revision>,
 }
 
 /// A plan that waits for approval.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cell::{Cell, Rendered, State};
+use super::cell::{Cell, Recorded, Rendered, State};
 use crate::render::Recorder;
 use crate::{Class, Cx, Desired, EventKind, Fault, Manifest, Revision, Snapshot};
 
@@ -108,10 +108,13 @@ impl Cell {
     /// After a restart, what was in force is rendered again from the revision that the target has recorded, so that it
     /// stays in force although a newer revision cannot be used. None if there is no such revision, or the source does not
     /// have it (now): the next pass asks again.
+    ///
+    /// That is the revision of the last session, even if not all of it could be applied: an older one would take away
+    /// what came with it.
     pub(super) async fn restore(&self, state: &mut State, cx: &Cx) -> Result<Option<Arc<Desired>>, Fault> {
         if state.in_force.is_none() {
-            let Some(applied) = self.applied(state, cx).await? else { return Ok(None) };
-            match self.desire(state, cx, &applied).await {
+            let Some(attempted) = self.recorded(state, cx).await?.attempted.clone() else { return Ok(None) };
+            match self.desire(state, cx, &attempted).await {
                 Ok(desired) => state.in_force = Some(desired),
                 Err(NotDesired::Source(fault)) => {
                     tracing::warn!(app = %self.app.id, %fault, "the revision in force cannot be read again");
@@ -122,22 +125,31 @@ impl Cell {
         Ok(state.in_force.clone())
     }
 
-    /// The revision that the target has recorded as applied; read once.
-    pub(super) async fn applied(&self, state: &mut State, cx: &Cx) -> Result<Option<Revision>, Fault> {
-        if let Some(applied) = &state.applied {
-            return Ok(applied.clone());
-        }
-        let recall = self.app.target.recall(cx, &self.app.id);
-        let record = cx.bound("reading the record", recall).await??;
-        let applied = record.and_then(|record| record.applied);
-        state.reached.clone_from(&applied);
-        state.applied = Some(applied.clone());
-        Ok(applied)
+    /// What the target has recorded; read when it is not known.
+    pub(super) async fn recorded<'a>(
+        &self,
+        state: &'a mut State,
+        cx: &Cx,
+    ) -> Result<&'a mut Recorded, Fault> {
+        let known = match state.recorded.take() {
+            Some(known) => known,
+            None => {
+                let recall = self.app.target.recall(cx, &self.app.id);
+                let record = cx.bound("reading the record", recall).await??;
+                let known = record.map_or_else(Recorded::default, |record| Recorded {
+                    attempted: record.attempted,
+                    applied: record.applied,
+                });
+                state.reached = state.reached.take().or_else(|| known.applied.clone());
+                known
+            }
+        };
+        Ok(state.recorded.insert(known))
     }
 
     /// The revision that is wholly in force, as far as is known.
     pub(super) async fn reached(&self, state: &mut State, cx: &Cx) -> Result<Option<Revision>, Fault> {
-        self.applied(state, cx).await?;
+        self.recorded(state, cx).await?;
         Ok(state.reached.clone())
     }
 }

@@ -176,6 +176,7 @@ impl Reconciler {
             let pause = worst.recheck_after.map_or(usual, |wanted| wanted.max(Duration::from_secs(1)));
             let wake = deadline.min(after(Instant::now(), pause));
             tokio::select! {
+                biased;
                 () = self.stops.soft.cancelled() => return Err(Fault::cancelled()),
                 next = timeout_at(wake, changes.next()) => {
                     if matches!(next, Ok(None | Some(Dirty::Blind(_)))) {

@@ -84,6 +84,7 @@ impl Reconciler {
         };
         tokio::pin!(all);
         tokio::select! {
+            biased;
             ended = &mut all => ended,
             () = end_of_grace => all.await,
         }
@@ -98,6 +99,7 @@ impl Reconciler {
         let soft = self.stops.soft.clone();
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 () = soft.cancelled() => {}
                 () = signal => soft.cancel(),
             }
@@ -143,6 +145,7 @@ async fn supervise(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>) {
                 let fault = Fault::new(Class::Bug, "the worker panicked; it begins again").note();
                 cell.emit(EventKind::SyncFailed { revision: None, fault });
                 tokio::select! {
+                    biased;
                     () = stops.soft.cancelled() => {
                         cell.emit(EventKind::Stopped);
                         return;

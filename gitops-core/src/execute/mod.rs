@@ -195,6 +195,7 @@ async fn run_step<'a>(
 /// Ends a little after the context did.
 async fn overdue(cx: &Cx) {
     tokio::select! {
+        biased;
         () = cx.cancel.cancelled() => {}
         () = tokio::time::sleep_until(cx.deadline) => {}
     }

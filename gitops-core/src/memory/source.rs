@@ -38,6 +38,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct History {
     commits: BTreeMap<String, Commit>,
+    /// How many commits were ever made.
+    made: u64,
     head: Option<String>,
     trouble: Option<Fault>,
     polls: u64,
@@ -50,6 +52,7 @@ struct History {
 
 #[derive(Debug, Clone)]
 struct Commit {
+    number: u64,
     parent: Option<String>,
     provenance: Provenance,
     tree: Arc<Tree>,
@@ -114,6 +117,15 @@ impl MemorySource {
         self.inner.changed.send_replace(());
     }
 
+    /// Forgets all but the newest commits, and what the branch points to: what a shallow mirror does.
+    pub fn forget(&self, keep: usize) {
+        let mut history = self.history();
+        let History { commits, head, made, rewrites, .. } = &mut *history;
+        let oldest = made.saturating_sub(keep as u64);
+        commits.retain(|id, commit| commit.number >= oldest || head.as_ref() == Some(id));
+        rewrites.retain(|id, _| commits.contains_key(id));
+    }
+
     /// What the branch points to.
     pub fn head(&self) -> Option<Revision> {
         let history = self.history();
@@ -161,10 +173,13 @@ impl History {
             message: message.to_owned(),
             rewrote: None,
         };
-        let number = self.commits.len().to_le_bytes();
-        let parts = [number.as_slice(), parent.as_deref().unwrap_or_default().as_bytes(), message.as_bytes()];
+        let number = self.made;
+        self.made += 1;
+        let counted = number.to_le_bytes();
+        let parts =
+            [counted.as_slice(), parent.as_deref().unwrap_or_default().as_bytes(), message.as_bytes()];
         let id = format!("{:.40}", Digest::of_parts(parts));
-        self.commits.insert(id.clone(), Commit { parent, provenance, tree: Arc::new(tree) });
+        self.commits.insert(id.clone(), Commit { number, parent, provenance, tree: Arc::new(tree) });
         self.head = Some(id.clone());
         inner.changed.send_replace(());
         self.revision(&id)

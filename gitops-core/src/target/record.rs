@@ -90,7 +90,7 @@ impl End {
 pub struct AppRecord {
     /// The source it belongs to.
     pub source: String,
-    /// The revision that was last attempted.
+    /// The revision of the last session, whether or not all of it could be applied: it is what is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted: Option<Revision>,
     /// The revision that was last wholly in force.

@@ -42,6 +42,53 @@ async fn a_restart_heals_towards_the_recorded_revision_when_the_new_one_is_broke
     });
 }
 
+/// A revision of which one object cannot be applied.
+fn commit_half(world: &World) -> crate::Revision {
+    let denied = FaultRule::new(Effect::Deny).on(Operation::Apply).named("denied");
+    world.cluster.faults().inject(denied);
+    world.commit("second", &[("new", Some("two")), ("denied", Some("two"))])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_takes_nothing_away_that_came_with_a_revision_which_is_only_half_in_force() {
+    let mut world = World::new(|app| app);
+    world.commit("first", &[("web", Some("one"))]);
+    beside!(world, {
+        world.finished().await;
+        commit_half(&world);
+        assert_eq!(world.finished().await.counts.created, 1);
+    });
+    world.source.commit("Ben", "oops", [("shop/web.yaml", Some("a: ["))]).unwrap();
+    world.edit("x", "new", "by hand");
+    let mut world = world.restarted();
+    beside!(world, {
+        assert_eq!(world.finished().await.counts.pruned, 0);
+        assert_eq!(world.value("new").as_deref(), Some("two"), "it is healed too");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_was_withdrawn_does_not_come_back_with_a_restart() {
+    let mut world = World::new(|app| app);
+    let first = world.commit("first", &[("web", Some("one"))]);
+    beside!(world, {
+        world.finished().await;
+        // Nothing of the second can be applied, so that going back takes no step.
+        world.cluster.faults().inject(FaultRule::new(Effect::Deny).on(Operation::Apply));
+        world.commit("second", &[("new", Some("two"))]);
+        assert_eq!(world.finished().await.counts.failed, 1);
+        world.source.reset(Some(&first.id));
+        world.finished().await;
+        world.cluster.faults().clear();
+    });
+    world.source.commit("Ben", "oops", [("shop/web.yaml", Some("a: ["))]).unwrap();
+    let mut world = world.restarted();
+    beside!(world, {
+        world.over(seconds(600)).await;
+        assert_eq!(world.value("new"), None);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_source_may_fail_and_come_back() {
     let mut world = World::new(|app| app);
