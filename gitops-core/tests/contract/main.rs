@@ -7,6 +7,7 @@
     reason = "a test says with them what it expects"
 )]
 
+mod broken;
 mod source;
 mod target;
 
