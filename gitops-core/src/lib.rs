@@ -48,6 +48,7 @@
 //!
 //! - `jq`: [`IgnoreRules`] may hold jq expressions.
 //! - `signal`: `Reconciler::shutdown_on_signal`.
+//! - `testing`: the module `testing`, with the contracts of [`Target`] and [`Source`] as suites of tests.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
@@ -82,6 +83,8 @@ mod signal;
 mod source;
 mod status;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use application::{Application, ApplicationBuilder, ApplicationError};
 pub use async_trait::async_trait;

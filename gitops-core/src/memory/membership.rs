@@ -15,7 +15,7 @@ pub(super) const MARKS: &str = "gitops.memory/";
 /// The label that marks a member, with the application's name.
 pub(super) const LABEL: &str = "gitops.memory/part-of";
 /// The annotation that marks a member to stay: `keep`.
-pub(super) const PRUNE: &str = "gitops.memory/prune";
+const PRUNE: &str = "gitops.memory/prune";
 
 /// The field manager of an application.
 pub(super) fn manager(app: &AppId) -> String {
@@ -29,7 +29,7 @@ pub(super) fn marked_for(object: &Value) -> Option<AppId> {
 
 /// Whose an object is. One that is wanted and bears our signature, but not (any more) our mark, is ours to mend; it is no
 /// member, so that nobody's change of a label makes us delete anything.
-fn owner(object: &Value, app: &AppId, is_wanted: bool) -> Owner {
+pub(super) fn owner(object: &Value, app: &AppId, is_wanted: bool) -> Owner {
     let marked = marked_for(object);
     let is_controlled = object["metadata"]["ownerReferences"]
         .as_array()
@@ -113,12 +113,17 @@ pub(super) fn live(
     live.owner = owner(object, app, is_wanted);
     live.health = assess(rules, object, now);
     live.memo = memos.recall(app, id, object);
-    live.keep = object["metadata"]["annotations"][PRUNE] == "keep";
+    live.keep = keeps(object);
     live.precious = is_precious(id);
     live.terminating = object["metadata"].get("deletionTimestamp").is_some();
     live.rank = rank(id, object);
     live.object = Some(object.clone());
     live
+}
+
+/// Whether somebody marked an object to stay.
+pub(super) fn keeps(object: &Value) -> bool {
+    object["metadata"]["annotations"][PRUNE] == "keep"
 }
 
 fn is_precious(id: &ResourceId) -> bool {

@@ -6,12 +6,13 @@ use gitops_diff::{DiffOptions, ManagedFields, Operation as FieldOperation, compa
 use serde_json::{Value, json};
 
 use super::faults::{Effect, Operation};
-use super::membership::{LABEL, manager};
+use super::membership::{LABEL, keeps, manager, owner};
 use super::store::Write;
 use super::target::MemoryTarget;
 use crate::ownership::keep_left;
 use crate::{
-    Action, AppId, AppRecord, Class, Cx, Done, End, Fault, Intent, Placed, Reach, Session, Step, Timestamp,
+    Action, AppId, AppRecord, Class, Cx, Done, End, Expect, Fault, Intent, Owner, Placed, Reach, Session,
+    Step, Timestamp,
 };
 
 pub(super) struct MemorySession {
@@ -64,7 +65,7 @@ impl MemorySession {
             record.attempted = intent.revision.clone().or(record.attempted.take());
             Lock { target: target.clone(), app: app.clone() }
         };
-        after_write(late, app.as_str()).await?;
+        after_write(cx, late, app.as_str()).await?;
         Ok(Box::new(Self { target, app: app.clone(), lock }))
     }
 
@@ -109,7 +110,13 @@ impl MemorySession {
     fn delete(&self, step: &Step, at: Timestamp) -> Result<Done, Fault> {
         let manager = manager(&self.app);
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
-        self.target.cluster.write(|store, _| store.delete(write, &step.id))?;
+        self.target.cluster.write(|store, _| {
+            // Whoever names a state has seen whose the object is; whoever names an incarnation has not.
+            if let (Expect::Same(_), Some(object)) = (&step.expect, store.objects.get(&step.id)) {
+                deletable(object, &self.app).map_err(|fault| fault.at(&step.id))?;
+            }
+            store.delete(write, &step.id)
+        })?;
         self.target.memos().forget(&self.app, &step.id);
         Ok(Done::new(self.target.live_of(&self.app, &step.id), true))
     }
@@ -139,10 +146,25 @@ impl MemorySession {
     }
 }
 
+/// Whether an object may be deleted of which only the incarnation was named.
+fn deletable(object: &Value, app: &AppId) -> Result<(), Fault> {
+    let precondition = |why: &str| Err(Fault::new(Class::Precondition, why.to_owned()));
+    if owner(object, app, false) != Owner::This {
+        return precondition("it is not (any more) a member of the application");
+    }
+    if keeps(object) {
+        return precondition("it is marked to stay");
+    }
+    Ok(())
+}
+
 /// What was ordered for the time after a write.
-async fn after_write(effect: Option<Effect>, at: &str) -> Result<(), Fault> {
+async fn after_write(cx: &Cx, effect: Option<Effect>, at: &str) -> Result<(), Fault> {
     match effect {
-        Some(Effect::CrashAfter) => std::future::pending().await,
+        Some(Effect::CrashAfter) => cx
+            .bound("a write", std::future::pending())
+            .await
+            .map_err(|fault| Fault::new(Class::OutcomeUnknown, fault).at(at)),
         Some(Effect::TimeOutAfter) => Err(Fault::new(Class::OutcomeUnknown, "no answer").at(at)),
         _ => Ok(()),
     }
@@ -151,20 +173,15 @@ async fn after_write(effect: Option<Effect>, at: &str) -> Result<(), Fault> {
 #[async_trait]
 impl Session for MemorySession {
     async fn run(&self, cx: &Cx, step: &Step) -> Result<Done, Fault> {
-        cx.check()?;
         let operation = if step.action == Action::Prune { Operation::Delete } else { Operation::Apply };
-        let late = cx
-            .bound("write", self.target.request(cx, |faults| faults.hit(operation, &step.id), &step.id))
-            .await??;
+        let late = self.target.request(cx, |faults| faults.hit(operation, &step.id), &step.id).await?;
         let at = self.target.cluster.inner.clock.now();
         let done = match step.action {
             Action::Create | Action::Update | Action::Adopt => self.apply(step, at)?,
             Action::Prune => self.delete(step, at)?,
             Action::Release => self.release(step, at)?,
         };
-        cx.bound("write", after_write(late, &step.id.to_string()))
-            .await
-            .map_err(|fault| Fault::new(Class::OutcomeUnknown, fault).at(&step.id))??;
+        after_write(cx, late, &step.id.to_string()).await?;
         Ok(done)
     }
 
@@ -183,7 +200,7 @@ impl Session for MemorySession {
                 record.finished = Some(end.at);
             }
         }
-        after_write(late, self.app.as_str()).await?;
+        after_write(cx, late, self.app.as_str()).await?;
         drop(self.lock);
         Ok(())
     }

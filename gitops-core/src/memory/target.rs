@@ -53,6 +53,7 @@ impl MemoryTarget {
         hit: impl FnOnce(&super::Faults) -> Option<Effect> + Send,
         at: &(dyn fmt::Display + Sync),
     ) -> Result<Option<Effect>, Fault> {
+        cx.check()?;
         cx.count_request();
         self.cluster.inner.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // A real cluster is somewhere else: every request is a chance for other tasks to run.
@@ -68,7 +69,7 @@ impl MemoryTarget {
                 Err(Fault::new(Class::Precondition, "the object changed meanwhile").at(at))
             }
             Some(Effect::TimeOut) => Err(Fault::new(Class::OutcomeUnknown, "no answer").at(at)),
-            Some(Effect::CrashBefore) => std::future::pending().await,
+            Some(Effect::CrashBefore) => cx.bound("a request", std::future::pending()).await?,
         }
     }
 
@@ -86,12 +87,18 @@ impl MemoryTarget {
     async fn unreadable(&self, cx: &Cx, kinds: BTreeSet<GroupKind>) -> Result<Vec<Unseen>, Fault> {
         let mut unseen = Vec::new();
         for kind in kinds {
-            match self.request(cx, |faults| faults.hit_kind(Operation::Read, &kind), &kind).await {
+            let answer = self.request(cx, |faults| faults.hit_kind(Operation::Read, &kind), &kind).await;
+            let answer = match answer {
+                Ok(Some(Effect::CrashAfter)) => cx.bound("a request", std::future::pending()).await,
+                other => other,
+            };
+            match answer {
                 Ok(None) => {}
-                Ok(Some(Effect::CrashAfter)) => std::future::pending().await,
                 // Reading changes nothing: an answer that was lost is only a lost answer.
                 Ok(Some(_)) => unseen.push(unanswered(kind)),
                 Err(fault) if fault.class == Class::OutcomeUnknown => unseen.push(unanswered(kind)),
+                // Nobody waits for the answer any more.
+                Err(fault) if fault.class == Class::Cancelled => return Err(fault),
                 Err(fault) => unseen.push(Unseen { kind, namespace: None, fault: fault.note() }),
             }
         }

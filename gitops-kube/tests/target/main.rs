@@ -8,9 +8,11 @@
 )]
 
 mod access;
+mod contract;
 mod drift;
 mod driver;
 mod membership;
 mod story;
 mod support;
 mod watch;
+mod wire;
