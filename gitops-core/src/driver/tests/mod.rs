@@ -7,6 +7,8 @@ mod events;
 mod failure;
 mod hooks;
 mod limits;
+mod line_15_prune;
+mod line_18_annotations;
 mod pace;
 mod removal;
 mod rendering;
