@@ -13,6 +13,8 @@ use crate::{Credentials, GitError, GitSource};
 const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
 const DEFAULT_RECEIVED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const DEFAULT_OBJECT_BYTES: u64 = 256 * 1024 * 1024;
+/// Histories unpack to fifty times their packs and more.
+const DEFAULT_UNPACKED_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Settings of a [`GitSource`]. See [`GitSource::builder`].
 #[derive(Clone)]
@@ -55,6 +57,7 @@ impl GitSourceBuilder {
                 silence: DEFAULT_SILENCE,
                 received_bytes: DEFAULT_RECEIVED_BYTES,
                 object_bytes: DEFAULT_OBJECT_BYTES,
+                unpacked_bytes: DEFAULT_UNPACKED_BYTES,
             },
             max_packs: crate::mirror::MAX_PACKS,
             allowed: Allowed::default(),
@@ -122,6 +125,13 @@ impl GitSourceBuilder {
     /// [`gitops_core::Snapshot::read`].
     pub fn with_max_object_bytes(mut self, bytes: u64) -> Self {
         self.limits.object_bytes = bytes;
+        self
+    }
+
+    /// The most bytes that the objects of one fetch unpack to, all together; 64 GiB by default. It bounds the work that a
+    /// small pack can make: of a few kilobytes, deltas can make terabytes.
+    pub fn with_max_unpacked_bytes(mut self, bytes: u64) -> Self {
+        self.limits.unpacked_bytes = bytes;
         self
     }
 

@@ -149,6 +149,14 @@ pub enum GitError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What the server sent unpacks to more than allowed.
+    #[error(
+        "what the server sent unpacks to more than {limit} bytes: raise with_max_unpacked_bytes() if the history is that large"
+    )]
+    UnpackedTooMuch {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The server was silent for too long.
     #[error("the server sent nothing for {} s", waited.as_secs_f32())]
     Silent {
@@ -219,6 +227,15 @@ pub enum GitError {
         /// Why it cannot be followed.
         reason: &'static str,
     },
+    /// A directory has so many symbolic links below it, or they lead on through so many directories, that they are not
+    /// followed.
+    #[error("the symbolic links below {dir:?} lead through more than {limit} places: use fewer")]
+    TooManyLinks {
+        /// The directory; empty for the root.
+        dir: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A file is larger than the reader allows.
     #[error("{path:?} has {size} bytes, more than the limit of {limit}")]
     FileTooLarge {
@@ -266,8 +283,10 @@ impl GitError {
             | Self::Tls { .. }
             | Self::NotGit { .. }
             | Self::ReceivedTooMuch { .. }
+            | Self::UnpackedTooMuch { .. }
             | Self::ObjectTooLarge { .. }
             | Self::BrokenLink { .. }
+            | Self::TooManyLinks { .. }
             | Self::FileTooLarge { .. }
             | Self::LfsPointer { .. }
             | Self::UnusableName { .. } => Class::Invalid,

@@ -16,6 +16,7 @@ use crate::refs::{agent, handshake};
 use crate::remote::{Limits, Remote};
 use crate::stop::Stop;
 use crate::transport::converse;
+use crate::unpacked;
 
 /// Fetches one commit with its whole history into the repository. Objects that the repository has are not sent again.
 ///
@@ -78,18 +79,20 @@ fn receive(
         &mut negotiation,
         |pack, _progress, flag| {
             let mut pack = Capped::new(pack, limits.received_bytes, stop);
-            let written = pack::Bundle::write_to_directory(
-                &mut pack,
-                Some(&pack_dir),
-                &mut Discard,
-                flag,
-                Some(objects.clone()),
-                repo.object_hash(),
-                pack::bundle::write::Options {
-                    alloc_limit_bytes: usize::try_from(limits.object_bytes).ok(),
-                    ..Default::default()
-                },
-            )
+            let written = unpacked::capped(limits.unpacked_bytes, stop, |meter| {
+                pack::Bundle::write_to_directory(
+                    &mut pack,
+                    Some(&pack_dir),
+                    meter,
+                    flag,
+                    Some(objects.clone()),
+                    repo.object_hash(),
+                    pack::bundle::write::Options {
+                        alloc_limit_bytes: usize::try_from(limits.object_bytes).ok(),
+                        ..Default::default()
+                    },
+                )
+            })
             // A base that we said we have, or a pack that is no pack: in either case it helps to begin anew.
             .inspect_err(|error| {
                 if error.is_corrupted() || error.is_not_found() {

@@ -49,11 +49,12 @@
 //! | wait for the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
 //! | bytes received by an operation | 2 GiB | [`GitSourceBuilder::with_max_received_bytes`] |
 //! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
+//! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
 //!
-//! Objects stay compressed in the mirror, and are unpacked one at a time, so that there is no limit on the unpacked
-//! size of all of them.
+//! Objects stay compressed in the mirror, and are unpacked one at a time: the limit on all of them bounds time, not
+//! memory or disk.
 //!
 //! # Features
 //! - `https` (default): `https://` and `http://`. Without it, only local repositories can be read, and no HTTP or TLS
@@ -75,6 +76,7 @@ mod snapshot;
 mod source;
 mod stop;
 mod transport;
+mod unpacked;
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "https"))]

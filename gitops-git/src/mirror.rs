@@ -92,7 +92,7 @@ impl Mirror {
         let name = dir_name(remote);
         for slot in 0..SLOTS {
             let dir = root.join(format!("{name}-{slot}"));
-            make_private_dir(&dir).map_err(fail(&dir))?;
+            make_private_dir(&dir).and_then(|()| shut(&dir)).map_err(fail(&dir))?;
             let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
             let lock = Arc::new(lock.map_err(fail(&dir))?);
             match lock.try_lock() {
@@ -282,6 +282,22 @@ fn make_private_dir(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Takes everybody else's access to a directory of ours that was made before, by whomever: where it is not ours, that is
+/// an error.
+#[cfg(unix)]
+fn shut(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if fs::metadata(path)?.permissions().mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn shut(_path: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Keeps a commit from being asked for again: what references lead to is what we tell the server that we have.

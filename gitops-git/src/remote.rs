@@ -23,6 +23,7 @@ pub(crate) struct Limits {
     pub(crate) silence: Duration,
     pub(crate) received_bytes: u64,
     pub(crate) object_bytes: u64,
+    pub(crate) unpacked_bytes: u64,
 }
 
 #[derive(Clone)]

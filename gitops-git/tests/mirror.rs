@@ -1,5 +1,4 @@
 //! The mirror on disk.
-#![cfg(feature = "https")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
 
 mod common;
@@ -8,9 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use common::{Repo, Server, cx, fault, http, local, sync, text};
-use gitops_core::{Class, RefSpec, Source};
-use gitops_git::Token;
+use common::{Repo, cx, dirs, fault, local, sync, text};
+use gitops_core::{RefSpec, Source};
 
 /// All files below a directory.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -20,10 +18,6 @@ fn files(dir: &Path) -> Vec<PathBuf> {
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found
-}
-
-fn dirs(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// What befalls a mirror: a name, the files that it befalls, and what happens to each.
@@ -110,45 +104,6 @@ async fn what_a_killed_process_left_is_cleared() {
     assert_eq!(text(&*sync(&build()).await.unwrap(), "v"), "2");
     assert!(!half_pack.exists() && !lock.exists() && !stale.exists());
     assert!(pack.exists(), "the mirror itself was used");
-}
-
-#[tokio::test]
-async fn only_the_owner_may_look() {
-    let repo = Repo::with(&[("v", "1")]);
-    let root = repo.mirrors().join("deep");
-    sync(&local(&repo.bare(), &root).build().unwrap()).await.unwrap();
-    let slot = dirs(&root).remove(0);
-    for dir in [root, slot] {
-        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700, "{}", dir.display());
-    }
-}
-
-#[tokio::test]
-async fn each_credential_has_a_mirror_of_its_own() {
-    let repo = Repo::with(&[("v", "1")]);
-    let server = Server::start(repo.root());
-    let build = || http(&server.url(), &repo.mirrors());
-    let one = build().with_credentials(Token::new("one")).build().unwrap();
-    sync(&one).await.unwrap();
-    let revision = one.resolve(&cx(), &RefSpec::Default).await.unwrap();
-
-    // Another credential, which has no access, does not see what the first one fetched.
-    server.behave(|b| b.authorization = Some("none has this".into()));
-    for other in [build().with_credentials(Token::new("two")).build().unwrap(), build().build().unwrap()] {
-        assert_eq!(fault(other.fetch(&cx(), &revision).await).class, Class::Denied);
-    }
-    server.behave(|b| b.authorization = None);
-    sync(&build().with_credentials(Token::new("two")).build().unwrap()).await.unwrap();
-    let two = build().with_credentials(Token::new("one")).build().unwrap();
-    assert_eq!(dirs(&repo.mirrors()).len(), 3);
-    // Two sources with one credential have one each as long as both live.
-    sync(&two).await.unwrap();
-    assert_eq!(dirs(&repo.mirrors()).len(), 4);
-    drop((one, two));
-    server.take_requests();
-    sync(&build().with_credentials(Token::new("one")).build().unwrap()).await.unwrap();
-    assert_eq!(dirs(&repo.mirrors()).len(), 4);
-    assert_eq!(server.take_requests().len(), 2, "only the question");
 }
 
 #[tokio::test]

@@ -5,14 +5,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, too_much};
-use crate::{Place, RepoPath, one_line};
+use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, Left, message, too_much};
+use crate::{Place, RepoPath};
 
 #[expect(clippy::result_large_err, reason = "made once for a file that cannot be used")]
 pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result<Documents, DecodeError> {
     let mut stream = serde_json::Deserializer::from_str(text);
     let mut read = Vec::new();
-    let mut nodes_left = limits.max_nodes;
+    let mut left = Left::new(limits);
     let mut line = first_line(text);
     loop {
         if stream.end().is_ok() {
@@ -23,15 +23,19 @@ pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result
         }
         let document = u32::try_from(read.len()).unwrap_or(u32::MAX).saturating_add(1);
         let place = |line, column| Place { file: file.clone(), line, column, document };
+        let mut nodes_left = left.nodes();
         let strict = Strict { depth_left: limits.max_depth, nodes_left: &mut nodes_left };
         match strict.deserialize(&mut stream) {
-            Ok(value) => read.push(Ok((place(std::mem::take(&mut line), 1), value))),
+            Ok(value) => {
+                left.take(&value);
+                read.push(Ok((place(std::mem::take(&mut line), 1), value)));
+            }
             Err(error) => {
                 let part = |n| u32::try_from(n).unwrap_or(u32::MAX);
                 let at = place(part(error.line()), part(error.column()));
                 let text = error.to_string();
                 let text = text.rfind(" at line ").map_or(&*text, |end| &text[..end]);
-                let problem = DecodeProblem::Syntax(one_line(text).into_owned());
+                let problem = DecodeProblem::Syntax(message(text));
                 // What follows cannot be told apart from the broken value.
                 read.push(Err(DecodeError { place: at, problem }));
                 return Ok(read);
@@ -52,16 +56,18 @@ struct Strict<'a> {
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        match self.nodes_left.checked_sub(1) {
-            Some(left) => *self.nodes_left = left,
-            None => return Err(D::Error::custom("too many values")),
-        }
+    fn deserialize<D: Deserializer<'de>>(mut self, from: D) -> Result<Value, D::Error> {
+        self.count()?;
         from.deserialize_any(self)
     }
 }
 
 impl Strict<'_> {
+    fn count<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        *self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| E::custom("too many values"))?;
+        Ok(())
+    }
+
     fn below<E: serde::de::Error>(&mut self) -> Result<Strict<'_>, E> {
         let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(Strict { depth_left, nodes_left: self.nodes_left })
@@ -114,6 +120,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.count()?;
             let value = map.next_value_seed(self.below()?)?;
             if fields.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("the key {key:?} is written twice")));

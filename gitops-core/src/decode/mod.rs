@@ -8,7 +8,7 @@ mod yaml;
 
 use serde_json::Value;
 
-use crate::{Class, Fault, Manifest, ManifestError, Place, RepoPath, ResourceId};
+use crate::{Class, Fault, Manifest, ManifestError, Place, RepoPath, ResourceId, one_line};
 
 /// How much one file may hold. A file that holds more is an error, so that no input makes the engine run out of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,13 @@ pub struct DecodeLimits {
     pub max_nodes: usize,
     /// Values that aliases add to one document.
     pub max_alias_nodes: usize,
+    /// Bytes that the values of the file may take in memory, by estimate.
+    pub max_memory: usize,
 }
 
 impl Default for DecodeLimits {
-    /// 4 MiB, 10,000 documents, 64 levels, 400,000 values, 20,000 values by aliases: well above what people commit,
-    /// and below 64 MiB of memory.
+    /// 4 MiB, 10,000 documents, 64 levels, 400,000 values, 20,000 values by aliases, 48 MiB of memory for values: well
+    /// above what people commit, and with all that reading takes below 64 MiB.
     fn default() -> Self {
         Self {
             max_bytes: 4 << 20,
@@ -37,6 +39,7 @@ impl Default for DecodeLimits {
             max_depth: 64,
             max_nodes: 400_000,
             max_alias_nodes: 20_000,
+            max_memory: 48 << 20,
         }
     }
 }
@@ -184,13 +187,59 @@ fn too_much(file: &RepoPath, what: &'static str, limit: u64) -> DecodeError {
     DecodeError { place: Place::file(file.clone()), problem: DecodeProblem::TooMuch { what, limit } }
 }
 
-/// How many values a tree holds.
-fn nodes(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(nodes).sum(),
-        Value::Object(fields) => fields.values().map(nodes).sum::<usize>(),
-        _ => 0,
+/// What may still be read of a file.
+struct Left {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Left {
+    fn new(limits: &DecodeLimits) -> Self {
+        Self { nodes: limits.max_nodes, bytes: limits.max_memory }
     }
+
+    /// How many values, keys among them, the next document may have, whatever they are.
+    fn nodes(&self) -> usize {
+        // The most for what it counts: a mapping with one entry, which is two.
+        self.nodes.min(self.bytes / (MAPPING_BYTES / 2))
+    }
+
+    fn take(&mut self, document: &Value) {
+        let (nodes, bytes) = size(document);
+        self.nodes = self.nodes.saturating_sub(nodes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// A mapping of a few entries: a node of the tree that keeps them.
+const MAPPING_BYTES: usize = 680;
+
+/// More entries take more nodes, of which each is half full at the least.
+const ENTRIES: usize = 6;
+
+/// How many values a tree holds, keys among them, and about how many bytes of memory they take.
+fn size(value: &Value) -> (usize, usize) {
+    let add = |(nodes, bytes), (more, larger)| (nodes + more, bytes + larger);
+    match value {
+        Value::Array(items) => items.iter().map(size).fold((1, 64), add),
+        Value::Object(fields) => {
+            let entries = fields.iter().map(|(key, value)| add(size(value), (1, 32 + key.len())));
+            entries.fold((1, 32 + fields.len().div_ceil(ENTRIES) * MAPPING_BYTES), add)
+        }
+        Value::String(text) => (1, 64 + text.len()),
+        _ => (1, 32),
+    }
+}
+
+/// A parser's message: one line, and a short one, since it may repeat what it stumbled over.
+fn message(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut line = one_line(text).into_owned();
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]

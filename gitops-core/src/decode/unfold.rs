@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use super::{DecodeError, DecodeProblem};
 use crate::{Manifest, ManifestError, Place};
 
+/// Nobody reads more errors of one file, and each takes memory.
+const MAX_ERRORS: usize = 1_000;
+
 pub(super) fn unfold(
     place: Place,
     value: Value,
@@ -19,6 +22,9 @@ pub(super) fn unfold(
     if let Some(items) = list_items(&mut fields) {
         // Lists of lists end: each level was nested in the file, whose depth is limited.
         for item in items {
+            if errors.len() >= MAX_ERRORS {
+                return;
+            }
             unfold(place.clone(), item, manifests, errors);
         }
         return;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, documents, nodes, too_much};
-use crate::{Place, RepoPath, one_line};
+use super::{DecodeError, DecodeLimits, DecodeProblem, Documents, Left, documents, too_much};
+use crate::{Place, RepoPath};
 
 #[expect(clippy::result_large_err, reason = "made once for a file that cannot be used")]
 pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result<Documents, DecodeError> {
@@ -11,7 +11,7 @@ pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result
     if documents.len() > limits.max_documents {
         return Err(too_much(file, "documents", limits.max_documents as u64));
     }
-    let mut left = limits.max_nodes;
+    let mut left = Left::new(limits);
     let mut read = Vec::with_capacity(documents.len());
     for (document, number) in documents.iter().zip(1_u32..) {
         let place = |line: u32, column: u32| Place {
@@ -26,10 +26,10 @@ pub(super) fn read(file: &RepoPath, text: &str, limits: &DecodeLimits) -> Result
             read.push(Err(DecodeError { place: place(line, 0), problem }));
             continue;
         }
-        match serde_saphyr::from_str_with_options::<Value>(document.text, options(limits, left)) {
+        match serde_saphyr::from_str_with_options::<Value>(document.text, options(limits, left.nodes())) {
             Ok(Value::Null) => {}
             Ok(value) => {
-                left = left.saturating_sub(nodes(&value));
+                left.take(&value);
                 read.push(Ok((place(documents::first_content(document.text), 1), value)));
             }
             Err(error) => {
@@ -78,9 +78,13 @@ fn options(limits: &DecodeLimits, nodes_left: usize) -> serde_saphyr::Options {
 /// The parser's message without the place, which [`Place`] tells.
 fn message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
+    // It repeats the number, which may be a password.
+    if text.starts_with("non-finite float") {
+        return "a number is too large: put it in quotes, if it is text".into();
+    }
     let text = match text.rfind(" at line ") {
         Some(end) if text[end..].contains("column") => &text[..end],
         _ => &text,
     };
-    one_line(text.trim_end_matches([':', ',', ' '])).into_owned()
+    super::message(text.trim_end_matches([':', ',', ' ']))
 }

@@ -196,6 +196,9 @@ impl Walk<'_> {
                 found = None;
                 continue;
             }
+            if !part.to_str().is_ok_and(|name| RepoPath::new(name).is_ok()) {
+                return Err(broken(dir, link, &target, "leads through a name that no path can spell"));
+            }
             let here = self.directory(&at)?;
             let Some(entry) = self.tree.entry(here, part)? else { return Ok((target, Found::Nothing)) };
             let next = match entry.mode {
@@ -230,7 +233,7 @@ impl Walk<'_> {
     }
 }
 
-pub(super) fn below(dir: &RealPath, name: &BString) -> RealPath {
+fn below(dir: &RealPath, name: &BString) -> RealPath {
     let mut path = dir.clone();
     path.push(name.clone());
     path

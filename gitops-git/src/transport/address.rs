@@ -7,19 +7,18 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::GitError;
 
-/// Metadata services outside the link-local ranges: of Azure, Alibaba and Oracle, and of AWS over IPv6.
-const METADATA: [IpAddr; 4] = [
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
-];
+/// Metadata services outside the link-local ranges: of Azure, Alibaba and Oracle.
+const METADATA: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
+
+/// The networks of metadata services over IPv6, by their first 32 bits: of AWS and of Google Cloud.
+const METADATA_V6: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
 
 /// Which special addresses are allowed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub(crate) struct Reach {
 impl Reach {
     /// Why an address is refused, if it is.
     fn refusal(self, address: IpAddr) -> Option<&'static str> {
-        let address = address.to_canonical();
+        let address = plain(address);
         if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Some("it is a multicast address");
         }
@@ -40,14 +39,33 @@ impl Reach {
             return (!self.loopback).then_some("it is this machine: allow_loopback() if that is meant");
         }
         let link_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+            IpAddr::V4(v4) => v4.is_link_local() || METADATA.contains(&v4),
+            IpAddr::V6(v6) => {
+                let [first, second, ..] = v6.segments();
+                v6.is_unicast_link_local() || METADATA_V6.contains(&[first, second])
+            }
         };
-        if link_local || METADATA.contains(&address) {
+        if link_local {
             return (!self.link_local)
                 .then_some("it is a link-local or metadata address: allow_link_local() if that is meant");
         }
         None
+    }
+
+    /// Those of a name's addresses that may be connected to.
+    fn choose(self, host: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+        let mut refused = None;
+        let mut allowed = Vec::new();
+        for address in found {
+            match self.refusal(address.ip()) {
+                None => allowed.push(address),
+                Some(reason) => refused = Some(reason),
+            }
+        }
+        match refused {
+            Some(reason) if allowed.is_empty() => Err(Refused { host: host.to_owned(), reason }),
+            _ => Ok(allowed),
+        }
     }
 
     /// Checks the host of a URL, if it is an address; a name is checked when it is resolved.
@@ -60,23 +78,26 @@ impl Reach {
     }
 }
 
+/// The IPv4 address that an IPv6 address leads to: mapped, compatible (RFC 4291, 2.5.5), through NAT64 (RFC 6052, 2.1)
+/// or 6to4 (RFC 3056, 2).
+fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
+        // `::` and `::1` are IPv6 addresses of their own.
+        [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => v4(high, low),
+        [0x2002, high, low, ..] => v4(high, low),
+        _ => address,
+    }
+}
+
 impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = *self;
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let mut refused = None;
-            let mut allowed: Vec<SocketAddr> = Vec::new();
-            for address in tokio::net::lookup_host((host.as_str(), 0)).await? {
-                match reach.refusal(address.ip()) {
-                    None => allowed.push(address),
-                    Some(reason) => refused = Some(reason),
-                }
-            }
-            match refused {
-                Some(reason) if allowed.is_empty() => Err(Refused { host, reason }.into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(reach.choose(name.as_str(), found)?.into_iter()) as Addrs)
         })
     }
 }
@@ -118,7 +139,7 @@ pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 }
 
 #[cfg(test)]
-mod tests {
+mod line_05_addresses {
     use super::*;
 
     const NONE: Reach = Reach { loopback: false, link_local: false };
@@ -145,5 +166,25 @@ mod tests {
         for host in ["10.0.0.1", "192.168.1.1", "[fd12::1]", "140.82.112.3", "git.example"] {
             assert!(NONE.check_host(host).is_ok(), "{host}");
         }
+    }
+
+    /// A name is refused by what it resolves to at the moment of the connection, whatever it resolved to before.
+    #[tokio::test]
+    async fn a_name_is_checked_by_the_addresses_that_it_leads_to() {
+        use std::str::FromStr as _;
+        // The resolver of the machine takes these for numbers: names that lead to a metadata service, without a network.
+        for name in ["169.254.43518", "0xa9fea9fe", "2852039166", "localhost"] {
+            let found = NONE.resolve(Name::from_str(name).unwrap()).await;
+            let error = found.err().unwrap_or_else(|| panic!("{name} may be connected to"));
+            assert!(refusal(&*error).is_some(), "{name}: {error}");
+            assert!(ALL.resolve(Name::from_str(name).unwrap()).await.is_ok(), "{name}");
+        }
+        let choose = |addresses: &[&str]| {
+            let found = addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0));
+            NONE.choose("git.example", found)
+                .map(|chosen| chosen.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(choose(&["127.0.0.1", "140.82.112.3", "fe80::1"]).unwrap(), ["140.82.112.3"]);
+        assert!(choose(&["::1", "::ffff:169.254.169.254"]).is_err());
     }
 }

@@ -16,7 +16,7 @@ pub struct Answer {
 /// Has Git answer a request for a repository below `root`.
 pub fn answer(root: &Path, request: &Request) -> Answer {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-    let mut command = Command::new("git");
+    let mut command = Command::new(super::repo::program());
     command
         .arg("http-backend")
         // The tests give a hostile environment to the client, not to this server.

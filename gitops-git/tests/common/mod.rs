@@ -80,3 +80,25 @@ pub fn fault<T>(result: Result<T, Fault>) -> Fault {
         Err(fault) => fault,
     }
 }
+
+/// Text that compresses to about half, not to nothing.
+pub fn blob(seed: u32) -> String {
+    let words: Vec<_> = (0..2000_u32)
+        .map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761).wrapping_add(seed * 977)))
+        .collect();
+    words.concat()
+}
+
+/// What is in a directory.
+pub fn dirs(dir: &Path) -> Vec<std::path::PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[cfg(feature = "https")]
+/// A source over HTTPS, from a server on this machine that calls itself `host`.
+pub fn https(host: &str, server: &Server, repo: &Repo) -> GitSourceBuilder {
+    provider();
+    GitSource::builder(format!("https://{host}:{}/repo.git", server.port()))
+        .allow_loopback()
+        .with_mirror_dir(repo.mirrors())
+}

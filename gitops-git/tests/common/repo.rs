@@ -1,19 +1,34 @@
 //! Repositories made with the `git` program.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+/// The `git` program: the tests' own repositories and servers need it, also where `PATH` is empty.
+pub fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from);
+    let given = std::env::var_os("GITOPS_TEST_GIT").map(PathBuf::from);
+    let found = std::env::split_paths(&path).chain(usual).map(|dir| dir.join("git"));
+    given.into_iter().chain(found).find(|program| program.is_absolute() && program.is_file()).expect("git")
+}
+
 /// Runs `git` with nothing of the machine's configuration, and the author that all commits have.
 pub fn git(dir: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
+    git_with(dir, args, b"")
+}
+
+/// The same, with something to read for it.
+pub fn git_with(dir: &Path, args: &[&str], input: &[u8]) -> String {
+    let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GIT_") {
             command.env_remove(name);
         }
     }
-    let done = command
+    command
         .current_dir(dir)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -24,8 +39,13 @@ pub fn git(dir: &Path, args: &[&str]) -> String {
         .env("GIT_AUTHOR_DATE", "2026-11-21T10:00:00Z")
         .env("GIT_COMMITTER_DATE", "2026-11-21T11:00:00Z")
         .args(args)
-        .output()
-        .unwrap();
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
 }

@@ -66,16 +66,28 @@ pub struct Server {
 impl Server {
     /// Serves the repositories below `root` in the clear.
     pub fn start(root: impl Into<PathBuf>) -> Self {
-        Self::new(root.into(), None)
+        Self::new(root.into(), None, 0)
     }
 
     /// Serves them over TLS.
     pub fn start_tls(root: impl Into<PathBuf>, config: Arc<rustls::ServerConfig>) -> Self {
-        Self::new(root.into(), Some(config))
+        Self::new(root.into(), Some(config), 0)
     }
 
-    fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// Ends, with whatever it was doing, and starts again at the same port; what it was told about its behaviour is lost
+    /// but for the credential that it wants.
+    pub fn restart(self, pause: Duration) -> Self {
+        let (root, tls, port) = (self.shared.root.clone(), self.shared.tls.clone(), self.port());
+        let authorization = self.shared.behaviour.lock().unwrap().authorization.clone();
+        drop(self);
+        std::thread::sleep(pause);
+        let server = Self::new(root, tls, port);
+        server.behave(|b| b.authorization = authorization);
+        server
+    }
+
+    fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             root,

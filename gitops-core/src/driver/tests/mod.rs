@@ -9,6 +9,8 @@ mod hooks;
 #[cfg(feature = "jq")]
 mod ignore;
 mod limits;
+mod line_15_prune;
+mod line_18_annotations;
 mod pace;
 mod removal;
 mod rendering;

@@ -1,20 +1,10 @@
-//! HTTPS: whom a source trusts.
-#![cfg(feature = "https")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
+//! Whom a source trusts over HTTPS.
 
-mod common;
-
-use common::tls::Authority;
-use common::{Repo, Server, cx, fault, provider, sync, text};
 use gitops_core::{Class, RefSpec, Source};
-use gitops_git::{GitError, GitSource, GitSourceBuilder, Token};
+use gitops_git::{GitError, GitSource, Token};
 
-fn https(host: &str, server: &Server, repo: &Repo) -> GitSourceBuilder {
-    provider();
-    GitSource::builder(format!("https://{host}:{}/repo.git", server.port()))
-        .allow_loopback()
-        .with_mirror_dir(repo.mirrors())
-}
+use crate::common::tls::Authority;
+use crate::common::{Repo, Server, cx, fault, https, sync, text};
 
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_it_is_given() {
@@ -51,19 +41,6 @@ async fn what_cannot_be_trusted_stays_so() {
         assert!(matches!(error, GitError::Tls { .. }), "{what}: {error:?}");
     }
     assert_eq!(good.take_requests().len() + expired.take_requests().len(), 0, "nothing was asked");
-}
-
-#[tokio::test]
-async fn a_redirect_down_to_http_fails() {
-    let repo = Repo::with(&[("v", "1")]);
-    let authority = Authority::new();
-    let clear = Server::start(repo.root());
-    let server = Server::start_tls(repo.root(), authority.server("localhost", false));
-    server.behave(|b| b.redirect = Some(format!("http://localhost:{}/repo.git", clear.port())));
-    let source = https("localhost", &server, &repo).with_ca_pem(authority.pem()).build().unwrap();
-    let refused = fault(sync(&source).await);
-    assert_eq!(refused.class, Class::Invalid, "{refused}");
-    assert_eq!(clear.take_requests().len(), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A planted token turns up nowhere but at the server. One test, since it captures the logs of the whole process.
+//! A planted token turns up nowhere but at the server.
 #![cfg(feature = "https")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
 
@@ -6,7 +6,7 @@ mod common;
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use common::{Repo, Server, cx, http, sync};
@@ -30,6 +30,12 @@ const LONG: Duration = Duration::from_secs(60);
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -46,17 +52,89 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
+/// All that is logged in this process, also by way of the crate `log`, at every level and by every test.
+fn listen() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish()
+            .init();
+        log
+    })
+}
+
+/// A proxy has credentials too, and they come in a variable.
+#[test]
+fn the_token_of_a_proxy_is_nowhere() {
+    let repo = Repo::new();
+    let proxy = Server::start(repo.root());
+    proxy.behave(|b| b.status = Some(("407 Proxy Authentication Required", vec![])));
+    let url = proxy.url().replace("http://", &format!("http://bot:{URL_ENCODED}@"));
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "through_a_proxy"])
+        .envs(["http_proxy", "https_proxy", "HTTPS_PROXY"].map(|name| (name, &url)))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    let requests = proxy.take_requests();
+    let authorized = requests.iter().filter(|request| request.header("proxy-authorization").is_some());
+    assert!(authorized.count() >= 2, "{requests:?}");
+}
+
+/// What [`the_token_of_a_proxy_is_nowhere`] runs with the variables of a proxy; on its own there is nobody to be found.
+#[tokio::test]
+async fn through_a_proxy() {
+    let log = listen();
+    let dir = tempfile::tempdir().unwrap();
+    let mut shown = String::new();
+    for url in ["http://git.invalid/repo.git", "https://git.invalid/repo.git"] {
+        let source = http(url, dir.path()).build().unwrap();
+        write!(shown, "{source:?}").unwrap();
+        let result = source.resolve(&cx(), &RefSpec::Default).await;
+        assert!(result.is_err());
+        note(&mut shown, result.map(drop));
+    }
+    let log = log.text();
+    assert!(log.contains("TRACE") && log.contains("git.invalid"), "{log}");
+    assert_clean("what is shown", &shown);
+    assert_clean("the log", &log);
+}
+
+#[tokio::test]
+async fn a_planted_token_is_nowhere_over_https() {
+    let log = listen();
+    let repo = Repo::with(&[("v", "1")]);
+    let authority = common::tls::Authority::new();
+    let server = Server::start_tls(repo.root(), authority.server("localhost", false));
+    let mut shown = String::new();
+    let build = || common::https("localhost", &server, &repo).with_credentials(Token::new(TOKEN));
+    let source = build().with_ca_pem(authority.pem()).build().unwrap();
+    sync(&source).await.unwrap();
+    for status in ["401 No", "500 Oops", "302 Elsewhere"] {
+        server.behave(|b| b.status = Some((status, vec![("Location", "https://localhost:1/x".to_owned())])));
+        note(&mut shown, source.resolve(&cx(), &RefSpec::Default).await.map(drop));
+    }
+    note(&mut shown, build().build().unwrap().resolve(&cx(), &RefSpec::Default).await.map(drop));
+    let requests = server.take_requests();
+    assert!(requests.iter().all(|request| request.header("authorization").is_some()), "{requests:?}");
+    let log = log.text();
+    assert!(log.contains("rustls") && log.contains("TRACE"), "{log}");
+    assert_clean("what is shown", &shown);
+    assert_clean("the log", &log);
+    assert_clean_files(&repo.mirrors());
+}
+
 #[tokio::test]
 async fn a_planted_token_is_nowhere() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish()
-        .init();
-
+    let log = listen();
     let repo = Repo::with(&[("v", "1")]);
     let server = Server::start(repo.root());
     let file = repo.root().join("token");
@@ -123,7 +201,7 @@ async fn a_planted_token_is_nowhere() {
     let sent = requests.iter().filter(|request| request.header("authorization").is_some()).count();
     assert!(sent > 20 && sent == requests.len(), "{sent} of {}", requests.len());
     assert!(format!("{requests:?}").contains(ENCODED[2]), "{requests:?}");
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("gitops_git") && log.contains("TRACE"), "{log}");
     assert!(shown.contains("401") && shown.contains("localhost:1"), "{shown}");
     assert_clean("what is shown", &shown);
