@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod cases;
 mod drift;
 mod driver;
 mod membership;
