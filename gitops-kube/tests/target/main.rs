@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod cases;
 mod contract;
 mod drift;
 mod driver;

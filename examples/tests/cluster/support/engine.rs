@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gitops_core::{
     Application, ApplicationBuilder, Backoff, Event, EventKind, EventStream, Fault, Handle, Health, Prune,
-    Reconciler, SyncReport, Target, Trigger,
+    Reconciler, ReconcilerBuilder, SyncReport, Target, Trigger,
 };
 use gitops_git::GitSource;
 use tokio::task::JoinHandle;
@@ -33,12 +33,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start(app: ApplicationBuilder) -> Self {
+        Self::start_with(app, |builder| builder)
+    }
+
+    pub(crate) fn start_with(
+        app: ApplicationBuilder,
+        change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
+    ) -> Self {
         let app = app.build().unwrap();
         let name = app.id().to_string();
         let mut backoff = Backoff::default();
         (backoff.base, backoff.max) = (Duration::from_millis(200), Duration::from_secs(2));
         let builder = Reconciler::builder().with_application(app).with_interval(Duration::from_secs(3600));
-        let reconciler = builder.with_backoff(backoff).build().unwrap();
+        let reconciler = change(builder.with_backoff(backoff)).build().unwrap();
         let (events, handle) = (reconciler.subscribe(), reconciler.handle());
         let running = tokio::spawn(async move { reconciler.run().await });
         Self { handle, app: name, events, history: Vec::new(), running }
@@ -96,6 +103,13 @@ impl Engine {
 
     pub(crate) fn history(&self) -> &[Event] {
         &self.history
+    }
+
+    /// Ends it in the middle of what it does.
+    pub(crate) async fn crash(self) {
+        self.running.abort();
+        let ended = self.running.await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()), "it had ended by itself");
     }
 
     /// Stops, and waits for the end.

@@ -7,7 +7,8 @@ mod server;
 
 pub(crate) use engine::{Engine, application};
 pub(crate) use gitops::App;
-pub(crate) use server::{Cluster, Request, apps, core, plane};
+pub(crate) use gitops_kube::PART_OF;
+pub(crate) use server::{Cluster, Request, apps, builder, core, plane};
 
 use std::time::Duration;
 

@@ -27,6 +27,8 @@ pub(crate) struct Cluster<'a> {
 pub(crate) struct Request {
     pub(crate) verb: String,
     pub(crate) uri: String,
+    /// What was answered; 0 for a watch that has not ended.
+    pub(crate) code: u64,
     pub(crate) body: Value,
 }
 
@@ -47,7 +49,7 @@ pub(crate) fn apps(plural: &str, namespace: &str, name: &str) -> String {
 }
 
 /// A control plane with an audit log and the users of the tests.
-fn builder() -> Builder {
+pub(crate) fn builder() -> Builder {
     // An error means that another test has done it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/support/audit-policy.yaml");
@@ -87,10 +89,14 @@ impl<'a> Cluster<'a> {
         cluster
     }
 
+    /// A client that acts as a user.
+    pub(crate) fn client_of(&self, user: &str) -> kube::Client {
+        connect(self.plane.client_config_of(user).unwrap(), &ConnectOptions::default()).unwrap()
+    }
+
     /// A target that acts as a user.
     pub(crate) fn target_of(&self, user: &str) -> KubeTarget {
-        let config = self.plane.client_config_of(user).unwrap();
-        KubeTarget::new(connect(config, &ConnectOptions::default()).unwrap())
+        KubeTarget::new(self.client_of(user))
     }
 
     pub(crate) async fn try_request(
@@ -131,6 +137,14 @@ impl<'a> Cluster<'a> {
         list["items"].as_array().unwrap().clone()
     }
 
+    /// The objects of a collection; none if there is no such kind.
+    pub(crate) async fn list_if_served(&self, uri: &str) -> Vec<Value> {
+        match self.get(uri).await {
+            Some(list) => list["items"].as_array().unwrap().clone(),
+            None => Vec::new(),
+        }
+    }
+
     /// Changes an object as a person with kubectl does.
     pub(crate) async fn change(&self, who: &str, uri: &str, change: Value) -> Value {
         self.request("PATCH", &format!("{uri}?fieldManager={who}"), "application/merge-patch+json", &change)
@@ -139,7 +153,12 @@ impl<'a> Cluster<'a> {
 
     /// Creates or changes an object, whatever it was.
     pub(crate) async fn apply(&self, uri: &str, object: &Value) -> Value {
-        let uri = format!("{uri}?fieldManager=somebody&force=true");
+        self.apply_as("somebody", uri, object).await
+    }
+
+    /// The same, as somebody who is named.
+    pub(crate) async fn apply_as(&self, manager: &str, uri: &str, object: &Value) -> Value {
+        let uri = format!("{uri}?fieldManager={manager}&force=true");
         self.request("PATCH", &uri, "application/apply-patch+yaml", object).await
     }
 
@@ -210,6 +229,7 @@ impl<'a> Cluster<'a> {
             .map(|entry| Request {
                 verb: entry["verb"].as_str().unwrap_or_default().to_owned(),
                 uri: entry["requestURI"].as_str().unwrap_or_default().to_owned(),
+                code: entry["responseStatus"]["code"].as_u64().unwrap_or_default(),
                 body: entry["requestObject"].clone(),
             })
             .collect()
