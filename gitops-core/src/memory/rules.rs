@@ -123,6 +123,22 @@ pub(super) fn drop_zeros(object: &mut Value, schema: &impl Schema) {
     }
 }
 
+/// What an API server compares a new object of its own kinds with: one without content, of which the parts that no pointer
+/// leads to exist all the same. So nobody owns them by creating the object.
+pub(super) fn blank(kind: &TypeRef<'_>) -> Option<Value> {
+    let parts = blank_parts(BuiltIn.type_of(kind)?)?;
+    Some(Value::Object(parts))
+}
+
+fn blank_parts(ty: Type<'_>) -> Option<Map<String, Value>> {
+    let map = ty.map().filter(|map| map.fields().len() > 0)?;
+    let part = |field: gitops_diff::schema::Field<'_>| {
+        let parts = field.zero_is_absent().then(|| blank_parts(field.ty()))??;
+        Some((field.name().to_string(), Value::Object(parts)))
+    };
+    Some(map.fields().filter_map(part).collect())
+}
+
 fn drop_within(value: &mut Value, ty: Type<'_>) {
     match value {
         Value::Object(fields) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gitops_diff::{ApplyError, ManagedFields, WriteOptions, apply, stored_secret, update};
+use gitops_diff::{ApplyError, ManagedFields, TypeRef, WriteOptions, apply, stored_secret, update};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
@@ -163,7 +163,8 @@ impl Store {
         let live = self.objects.get(&id).cloned();
         let mut object = object.clone();
         rules::drop_zeros(&mut object, &self.kinds);
-        let mut object = update(live.as_deref(), &object, &self.kinds, options)
+        let blank = rules::blank(&TypeRef::of(&object)).filter(|_| live.is_none());
+        let mut object = update(live.as_deref().or(blank.as_ref()), &object, &self.kinds, options)
             .map_err(|error| apply_fault(error, &id))?
             .object
             .into_owned();

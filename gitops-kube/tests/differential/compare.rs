@@ -1,0 +1,108 @@
+//! What two objects must have in common, and what is set aside.
+//!
+//! Set aside, besides what a kind's [`defaults`](crate::kinds::Kind::defaults) name, in the object and among the owned
+//! fields: what the server makes up by itself (UIDs, versions, times), and the namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gitops_diff::{FieldPath, ManagedFields, PathElement};
+use serde_json::Value;
+
+use crate::kinds::Kind;
+
+/// An object, in what must be equal.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) object: Value,
+    /// Who owns what.
+    pub(crate) owners: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// An object without what is set aside.
+pub(crate) fn seen(object: &Value, kind: &Kind) -> Seen {
+    let mut owners = BTreeMap::<String, BTreeSet<String>>::new();
+    for entry in ManagedFields::of(object).expect("managedFields can be read").entries() {
+        let subresource = &entry.subresource;
+        let owner =
+            format!("{} {} {} {subresource}", entry.manager, entry.operation.as_str(), entry.api_version);
+        let is_stated = |path: &FieldPath| !kind.defaults.iter().any(|(pattern, _)| is_below(path, pattern));
+        let fields = entry.fields.iter().filter(is_stated).map(|path| path.to_string());
+        let fields = fields.filter(|path| !kind.nulls.contains(&path.as_str()));
+        let known = owners.insert(owner, fields.collect());
+        assert_eq!(known, None, "an owner has two entries");
+    }
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "namespace"] {
+            metadata.remove(field);
+        }
+        if let Some(time) = metadata.get_mut("deletionTimestamp") {
+            *time = "some time".into();
+        }
+    }
+    for (pattern, default) in &kind.defaults {
+        let parts: Vec<&str> = pattern.split('.').collect();
+        strip(&mut object, &parts, default.as_ref());
+    }
+    Seen { object, owners }
+}
+
+fn strip(value: &mut Value, pattern: &[&str], default: Option<&Value>) {
+    match (pattern, value) {
+        ([name], Value::Object(map)) => {
+            if map.get(*name).is_some_and(|value| default.is_none_or(|default| default == value)) {
+                map.remove(*name);
+            }
+        }
+        (["*", rest @ ..], Value::Array(items)) => {
+            items.iter_mut().for_each(|item| strip(item, rest, default))
+        }
+        ([name, rest @ ..], Value::Object(map)) => {
+            if let Some(child) = map.get_mut(*name) {
+                strip(child, rest, default);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_below(path: &FieldPath, pattern: &str) -> bool {
+    let mut elements = path.elements().iter();
+    pattern.split('.').all(|part| match elements.next() {
+        Some(PathElement::Field(name)) => **name == *part,
+        Some(_) => part == "*",
+        None => false,
+    })
+}
+
+/// In which lines two things differ.
+pub(crate) fn difference(memory: Option<&Seen>, server: Option<&Seen>) -> Option<String> {
+    match (memory, server) {
+        (None, None) => None,
+        (Some(_), None) => Some("it exists in memory alone".to_owned()),
+        (None, Some(_)) => Some("it exists on the server alone".to_owned()),
+        (Some(memory), Some(server)) => {
+            let mut lines = Vec::new();
+            if memory.object != server.object {
+                lines.push(format!("memory: {}\nserver: {}", memory.object, server.object));
+            }
+            for owner in memory.owners.keys().chain(server.owners.keys()).collect::<BTreeSet<_>>() {
+                let of = |seen: &Seen| seen.owners.get(owner).cloned();
+                let (memory, server) = (of(memory), of(server));
+                if memory != server {
+                    let less = |a: &Option<BTreeSet<String>>, b: &Option<BTreeSet<String>>| {
+                        let b = b.clone().unwrap_or_default();
+                        a.iter().flatten().filter(|path| !b.contains(*path)).cloned().collect::<Vec<_>>()
+                    };
+                    lines.push(format!(
+                        "{owner} owns in memory alone {:?}, on the server alone {:?}{}",
+                        less(&memory, &server),
+                        less(&server, &memory),
+                        if memory.is_some() == server.is_some() { "" } else { "; one side has no entry" },
+                    ));
+                }
+            }
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        }
+    }
+}
