@@ -94,12 +94,21 @@ pub(super) fn check_stated(id: &ResourceId, live: Option<&Value>, stated: &Value
     }
 }
 
-/// What an update cannot take back: that somebody has asked for the object's end.
-pub(super) fn keep_end(before: &Value, metadata: &mut Map<String, Value>) {
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
-        if let Some(known) = before["metadata"].get(field) {
-            metadata.insert(field.to_owned(), known.clone());
-        }
+/// What an update can neither change nor leave out: which object it is, and whether its end has begun.
+pub(super) fn keep_identity(live: &Value, object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
+        match live["metadata"].get(field) {
+            Some(known) => metadata.insert(field.to_owned(), known.clone()),
+            None => metadata.remove(field),
+        };
     }
 }
 
@@ -123,11 +132,20 @@ pub(super) fn drop_zeros(object: &mut Value, schema: &impl Schema) {
     }
 }
 
-/// What an API server compares a new object of its own kinds with: one without content, of which the parts that no pointer
-/// leads to exist all the same. So nobody owns them by creating the object.
-pub(super) fn blank(kind: &TypeRef<'_>) -> Option<Value> {
-    let parts = blank_parts(BuiltIn.type_of(kind)?)?;
-    Some(Value::Object(parts))
+/// An object as an API server compares another with it: the parts of its own kinds that no pointer leads to exist even
+/// without content. So nobody owns them by putting the first content there.
+pub(super) fn with_blanks(live: Option<&Value>, kind: &TypeRef<'_>) -> Option<Value> {
+    let Some(parts) = BuiltIn.type_of(kind).and_then(blank_parts) else { return live.cloned() };
+    let mut object = live.cloned().unwrap_or_else(|| Value::Object(Map::new()));
+    fill(&mut object, Value::Object(parts));
+    Some(object)
+}
+
+fn fill(object: &mut Value, parts: Value) {
+    let (Value::Object(fields), Value::Object(parts)) = (object, parts) else { return };
+    for (name, part) in parts {
+        fill(fields.entry(name).or_insert_with(|| Value::Object(Map::new())), part);
+    }
 }
 
 fn blank_parts(ty: Type<'_>) -> Option<Map<String, Value>> {

@@ -163,8 +163,11 @@ impl Store {
         let live = self.objects.get(&id).cloned();
         let mut object = object.clone();
         rules::drop_zeros(&mut object, &self.kinds);
-        let blank = rules::blank(&TypeRef::of(&object)).filter(|_| live.is_none());
-        let mut object = update(live.as_deref().or(blank.as_ref()), &object, &self.kinds, options)
+        if let Some(live) = &live {
+            rules::keep_identity(live, &mut object);
+        }
+        let before = rules::with_blanks(live.as_deref(), &TypeRef::of(&object));
+        let mut object = update(before.as_ref(), &object, &self.kinds, options)
             .map_err(|error| apply_fault(error, &id))?
             .object
             .into_owned();
@@ -268,9 +271,6 @@ impl Store {
             Some(generation) => metadata.insert("generation".into(), json!(generation)),
             None => metadata.remove("generation"),
         };
-        if let Some(before) = &before {
-            rules::keep_end(before, metadata);
-        }
         metadata.insert("resourceVersion".into(), json!((self.version + 1).to_string()));
         let created = old("creationTimestamp").unwrap_or_else(|| json!(write.at.to_string()));
         metadata.insert("creationTimestamp".into(), created);

@@ -25,11 +25,21 @@ pub(crate) fn seen(object: &Value, kind: &Kind) -> Seen {
         let subresource = &entry.subresource;
         let owner =
             format!("{} {} {} {subresource}", entry.manager, entry.operation.as_str(), entry.api_version);
-        let is_stated = |path: &FieldPath| !kind.defaults.iter().any(|(pattern, _)| is_below(path, pattern));
-        let fields = entry.fields.iter().filter(is_stated).map(|path| path.to_string());
-        let fields = fields.filter(|path| !kind.nulls.contains(&path.as_str()));
-        let known = owners.insert(owner, fields.collect());
-        assert_eq!(known, None, "an owner has two entries");
+        let is_default = |path: &FieldPath, (pattern, default): &(&str, Option<Value>)| {
+            let top = top(path, pattern);
+            let value = top.as_ref().and_then(|top| top.get(object));
+            value.is_some_and(|value| default.as_ref().is_none_or(|default| default == value))
+        };
+        let is_stated = |path: &FieldPath| !kind.defaults.iter().any(|default| is_default(path, default));
+        let is_hollow =
+            |path: &FieldPath| kind.hollow.iter().any(|part| top(path, part).as_ref() == Some(path));
+        let fields = entry.fields.iter().filter(is_stated).filter(|path| !is_hollow(path));
+        let fields = fields.map(|path| path.to_string());
+        let fields: BTreeSet<_> = fields.collect();
+        // Who owns nothing but defaults has no entry where there are none.
+        if !fields.is_empty() {
+            assert_eq!(owners.insert(owner, fields), None, "an owner has two entries");
+        }
     }
     let mut object = object.clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -66,13 +76,22 @@ fn strip(value: &mut Value, pattern: &[&str], default: Option<&Value>) {
     }
 }
 
-fn is_below(path: &FieldPath, pattern: &str) -> bool {
+/// The beginning of a path that a pattern describes, if it describes one.
+fn top(path: &FieldPath, pattern: &str) -> Option<FieldPath> {
     let mut elements = path.elements().iter();
-    pattern.split('.').all(|part| match elements.next() {
+    let is_described = |part: &str| match elements.next() {
         Some(PathElement::Field(name)) => **name == *part,
         Some(_) => part == "*",
         None => false,
-    })
+    };
+    if !pattern.split('.').all(is_described) {
+        return None;
+    }
+    let mut top = path.clone();
+    while top.len() > pattern.split('.').count() {
+        top.pop();
+    }
+    Some(top)
 }
 
 /// In which lines two things differ.

@@ -17,9 +17,10 @@ pub(crate) struct Kind {
     pub(crate) slots: Vec<Slot>,
     /// What the API server puts where nothing is: a path (`*` for any item), and the value; none for one that it chooses.
     pub(crate) defaults: Vec<(&'static str, Option<Value>)>,
-    /// Lists that Go writes as null where there are none: the server finds one in an object without content, and so who
-    /// creates the object does not own the list itself, only its items. No schema says which lists these are.
-    pub(crate) nulls: Vec<&'static str>,
+    /// Parts of which only what is below is compared, by path. One is a list that Go writes as null where there is none: the
+    /// server finds it in an object without content, and so who creates the object does not own the list itself. The other
+    /// has a default without content, which who creates the object does own.
+    pub(crate) hollow: Vec<&'static str>,
 }
 
 /// A field that may be stated, with one of some values. None of them is the field's default: whether a default is owned
@@ -27,9 +28,31 @@ pub(crate) struct Kind {
 pub(crate) struct Slot {
     pub(crate) path: FieldPath,
     pub(crate) values: Vec<Value>,
+    /// What goes where the field is taken away: the field, or its item if that cannot be without; none if it must stay.
+    pub(crate) gone: Option<FieldPath>,
+    /// Whether it has a default, which whoever creates the object would own: then it is stated.
+    pub(crate) defaulted: bool,
 }
 
 impl Slot {
+    /// A field without which the server takes no object.
+    fn required(mut self) -> Self {
+        self.gone = None;
+        self
+    }
+
+    /// A field without which the server takes no item.
+    fn of_item(mut self) -> Self {
+        self.gone = self.path.parent();
+        self
+    }
+
+    /// A field with a default. Nobody takes it away but by an apply: others would own the default.
+    fn defaulted(mut self) -> Self {
+        (self.gone, self.defaulted) = (None, true);
+        self
+    }
+
     /// Whether the way to it leads through maps alone.
     pub(crate) fn is_plain(&self) -> bool {
         self.path.elements().iter().all(|element| matches!(element, PathElement::Field(_)))
@@ -76,7 +99,8 @@ impl Kind {
 }
 
 fn slot(path: &str, values: impl IntoIterator<Item = Value>) -> Slot {
-    Slot { path: path.parse().unwrap(), values: values.into_iter().collect() }
+    let path: FieldPath = path.parse().unwrap();
+    Slot { gone: Some(path.clone()), path, values: values.into_iter().collect(), defaulted: false }
 }
 
 fn kind(group: &'static str, version: &'static str, name: &'static str, plural: &'static str) -> Kind {
@@ -86,7 +110,7 @@ fn kind(group: &'static str, version: &'static str, name: &'static str, plural: 
         slot(".metadata.annotations.note", ["x".into(), "y".into()]),
         slot(FINALIZERS, [json!(["example.org/hold"]), json!(["example.org/hold", "example.org/other"])]),
     ];
-    Kind { group, version, name, plural, base: json!({}), slots, defaults: Vec::new(), nulls: Vec::new() }
+    Kind { group, version, name, plural, base: json!({}), slots, defaults: Vec::new(), hollow: Vec::new() }
 }
 
 /// The definition of the custom kind.
@@ -138,13 +162,14 @@ fn secret() -> Kind {
 
 fn service() -> Kind {
     let mut kind = kind("", "v1", "Service", "services");
-    kind.base = json!({"spec": {"ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}});
+    kind.base =
+        json!({"spec": {"ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8000}]}});
     kind.slots.extend([
         slot(".spec.selector", [json!({"app": "web"}), json!({"app": "db", "tier": "x"})]),
         slot(".spec.publishNotReadyAddresses", [true.into()]),
-        slot(r#".spec.ports[port=443,protocol="TCP"].name"#, ["https".into(), "tls".into()]),
-        slot(r#".spec.ports[port=53,protocol="UDP"].name"#, ["dns".into()]),
-        slot(r#".spec.ports[port=80,protocol="TCP"].targetPort"#, [8080.into(), "web".into()]),
+        slot(r#".spec.ports[port=443,protocol="TCP"].name"#, ["https".into()]).of_item(),
+        slot(r#".spec.ports[port=53,protocol="UDP"].name"#, ["dns".into()]).of_item(),
+        slot(r#".spec.ports[port=80,protocol="TCP"].targetPort"#, [8080.into(), "web".into()]).required(),
         slot(".spec.externalIPs", [json!(["192.0.2.1"]), json!(["192.0.2.1", "192.0.2.2"])]),
     ]);
     kind.defaults.extend([
@@ -173,7 +198,7 @@ fn deployment() -> Kind {
     let pod = |path: &str| format!(".spec.template.spec{path}");
     let web = |path: &str| pod(&format!(r#".containers[name="web"]{path}"#));
     kind.slots.extend([
-        slot(".spec.replicas", [2.into(), 3.into()]),
+        slot(".spec.replicas", [2.into(), 3.into()]).defaulted(),
         slot(".spec.paused", [true.into()]),
         slot(".spec.minReadySeconds", [5.into(), 10.into()]),
         slot(".spec.template.metadata.annotations.stamp", ["1".into(), "2".into()]),
@@ -182,14 +207,14 @@ fn deployment() -> Kind {
             &pod(".tolerations"),
             [json!([{"key": "a", "operator": "Exists"}]), json!([{"key": "b", "operator": "Exists"}])],
         ),
-        slot(&web(".image"), ["web:1".into(), "web:2".into()]),
+        slot(&web(".image"), ["web:1".into(), "web:2".into()]).required(),
         slot(&web(r#".env[name="A"].value"#), ["1".into(), "2".into()]),
         slot(&web(r#".env[name="B"].value"#), ["1".into(), "2".into()]),
         slot(&web(".args"), [json!(["-v"]), json!(["-v", "-x"])]),
         slot(&web(r#".ports[containerPort=80,protocol="TCP"].name"#), ["http".into(), "web".into()]),
         slot(&web(r#".ports[containerPort=81,protocol="TCP"].name"#), ["admin".into()]),
         slot(&web(".resources.limits.cpu"), ["1".into(), "2".into()]),
-        slot(&pod(r#".containers[name="side"].image"#), ["side:1".into(), "side:2".into()]),
+        slot(&pod(r#".containers[name="side"].image"#), ["side:1".into(), "side:2".into()]).of_item(),
         slot(&pod(r#".volumes[name="tmp"].emptyDir.medium"#), ["Memory".into()]),
     ]);
     kind.defaults.extend([
@@ -209,7 +234,7 @@ fn deployment() -> Kind {
         ("spec.template.spec.containers.*.ports.*.protocol", Some("TCP".into())),
         ("status", Some(json!({}))),
     ]);
-    kind.nulls.push(".spec.template.spec.containers");
+    kind.hollow.extend(["spec.template.spec.containers", "spec.template.spec.containers.*.resources"]);
     kind
 }
 

@@ -137,9 +137,21 @@ impl<'k> Chooser<'k> {
         let kind = &kinds[below(&dice, kinds.len())];
         let chooser = Self { dice, kind };
         let length = 5 + chooser.below(8);
-        let mut operations: Vec<_> = (0..length).map(|_| chooser.operation()).collect();
+        let first = chooser.percent(80).then(|| chooser.first());
+        let mut operations: Vec<_> =
+            first.into_iter().chain((0..length).map(|_| chooser.operation())).collect();
         operations.push(Operation::Watch);
         (kind, operations)
+    }
+
+    /// What makes the object that most of the rest is done to.
+    fn first(&self) -> Operation {
+        let (by, name) = (MANAGERS[self.below(MANAGERS.len())], NAMES[0]);
+        match self.below(3) {
+            0 => Operation::Create { by, name, body: self.full() },
+            1 => Operation::Deploy { name, config: self.config(), expect: None },
+            _ => Operation::Apply { by, name, config: self.config(), force: false, guard: Guard::default() },
+        }
     }
 
     fn operation(&self) -> Operation {
@@ -149,21 +161,31 @@ impl<'k> Chooser<'k> {
         match self.below(100) {
             0..30 => {
                 let (force, guard) = (self.percent(40), self.guard(20));
-                Operation::Apply { by, name, config: self.config(), force, guard }
+                let mut config = self.config();
+                if self.percent(4) {
+                    let (wrong, value) = [
+                        ("managedFields", json!([{"manager": "x"}])),
+                        ("labels", "text".into()),
+                        ("finalizers", json!({"a": "b"})),
+                    ][self.below(3)]
+                    .clone();
+                    config["metadata"][wrong] = value;
+                }
+                Operation::Apply { by, name, config, force, guard }
             }
             30..38 => {
                 let expect = [None, Some(Which::Current), Some(Which::Current), Some(Which::Stale)];
                 Operation::Deploy { name, config: self.config(), expect: expect[self.below(4)] }
             }
-            38..48 => Operation::Create { by, name, body: self.config() },
+            38..48 => Operation::Create { by, name, body: self.full() },
             48..60 => {
-                let changes = self.some_slots(30).into_iter().map(|slot| {
-                    let value = (!self.percent(35)).then(|| self.value(slot));
-                    (slot.path.clone(), value)
+                let changes = self.some_slots(30).into_iter().map(|slot| match &slot.gone {
+                    Some(gone) if self.percent(35) => (gone.clone(), None),
+                    _ => (slot.path.clone(), Some(self.value(slot))),
                 });
                 Operation::Update { by, name, changes: changes.collect(), guard: self.update_guard() }
             }
-            60..65 => Operation::Replace { by, name, body: self.config(), guard: self.update_guard() },
+            60..65 => Operation::Replace { by, name, body: self.full(), guard: self.update_guard() },
             65..72 => Operation::Patch { by, name, kind: PatchKind::Merge, patch: self.merge_patch() },
             72..78 => Operation::Patch { by, name, kind: PatchKind::Json, patch: self.json_patch() },
             // Custom kinds take none: `415 Unsupported Media Type`.
@@ -196,6 +218,15 @@ impl<'k> Chooser<'k> {
         config
     }
 
+    /// The same, with all fields that have defaults.
+    fn full(&self) -> Value {
+        let mut config = self.config();
+        for slot in self.kind.slots.iter().filter(|slot| slot.defaulted) {
+            slot.path.set(&mut config, self.value(slot));
+        }
+        config
+    }
+
     fn guard(&self, percent: usize) -> Guard {
         let which = || Some(if self.percent(60) { Which::Current } else { Which::Stale });
         if !self.percent(percent) {
@@ -223,7 +254,7 @@ impl<'k> Chooser<'k> {
     fn merge_patch(&self) -> Value {
         let mut patch = json!({});
         for slot in self.some_slots(25).into_iter().filter(|slot| slot.is_plain()) {
-            let value = if self.percent(30) { Value::Null } else { self.value(slot) };
+            let value = if slot.gone.is_some() && self.percent(30) { Value::Null } else { self.value(slot) };
             slot.path.set(&mut patch, value);
         }
         patch
@@ -234,7 +265,7 @@ impl<'k> Chooser<'k> {
         let step = |slot: &Slot| {
             let path = slot.pointer();
             match self.below(5) {
-                0 => json!({"op": "remove", "path": path}),
+                0 if slot.gone.is_some() => json!({"op": "remove", "path": path}),
                 1 => json!({"op": "replace", "path": path, "value": self.value(slot)}),
                 2 => json!({"op": "test", "path": path, "value": self.value(slot)}),
                 _ => json!({"op": "add", "path": path, "value": self.value(slot)}),
@@ -246,7 +277,8 @@ impl<'k> Chooser<'k> {
     fn strategic_patch(&self) -> Value {
         let mut patch = json!({});
         for slot in self.some_slots(25) {
-            let value = if slot.is_plain() && self.percent(30) { Value::Null } else { self.value(slot) };
+            let may_go = slot.is_plain() && slot.gone.is_some();
+            let value = if may_go && self.percent(30) { Value::Null } else { self.value(slot) };
             slot.path.set(&mut patch, value);
         }
         patch
@@ -291,8 +323,11 @@ pub(crate) fn patched(live: &Value, kind: PatchKind, patch: &Value) -> Option<Va
     match kind {
         PatchKind::Merge => Some(merge_patch::apply(live, patch)),
         PatchKind::Json => {
-            let mut object = live.clone();
-            json_patch::apply(&serde_json::from_value(patch.clone()).ok()?, &mut object).ok()?;
+            let (mut object, mut patch) = (live.clone(), patch.clone());
+            // What a server replaces need not be there.
+            let steps = patch.as_array_mut().into_iter().flatten();
+            steps.filter(|step| step["op"] == "replace").for_each(|step| step["op"] = "add".into());
+            json_patch::apply(&serde_json::from_value(patch).ok()?, &mut object).ok()?;
             Some(object)
         }
         PatchKind::Strategic => {

@@ -158,3 +158,20 @@ fn zero_values_of_built_in_kinds_are_absent() {
     let emptied = cluster.update("x", &id("a"), |o| o["data"] = json!({})).unwrap();
     assert_eq!(emptied.get("data"), None);
 }
+
+#[test]
+fn parts_without_content_are_nobodys() {
+    let cluster = cluster();
+    cluster.create("one", &deployment(1)).unwrap();
+    let stored = cluster.update_status("two", &web(), json!({"replicas": 1})).unwrap();
+    let entries = meta(&stored, "managedFields").as_array().unwrap();
+    let fields: Vec<&Value> = entries.iter().map(|entry| &entry["fieldsV1"]).collect();
+    assert_eq!(fields, [&json!({"f:spec": {"f:replicas": {}}}), &json!({"f:status": {"f:replicas": {}}})]);
+}
+
+#[test]
+fn an_update_that_leaves_out_what_cannot_change_changes_nothing() {
+    let cluster = cluster();
+    let stored = cluster.create("x", &deployment(1)).unwrap();
+    assert_eq!(cluster.update("x", &web(), |o| *o = deployment(1)).unwrap(), stored);
+}
