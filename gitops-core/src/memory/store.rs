@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gitops_diff::{ApplyError, ManagedFields, TypeRef, WriteOptions, apply, stored_secret, update};
+use gitops_diff::{
+    ApplyError, ManagedFields, TypeRef, WriteOptions, apply, drop_nulls, stored_secret, update,
+};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
@@ -101,8 +103,10 @@ impl Store {
         if self.kinds.has_status(&config) {
             rules::keep_status(None, &mut config);
         }
-        // A real server decodes what it stores into its types, which leaves nulls out.
-        let options = write.options().with_force(force).with_clean(true);
+        // Nulls state nothing. What is null because it lost all it had counts as there until the owners are known; then a
+        // real server decodes it into its types, which leaves it out.
+        drop_nulls(&mut config);
+        let options = write.options().with_force(force);
         let applied = apply(live.as_deref(), &config, &self.kinds, &options)
             .map_err(|error| apply_fault(error, &id))?;
         rules::check_stated(&id, live.as_deref(), &config)?;
@@ -110,6 +114,7 @@ impl Store {
             return Ok((live.clone(), false));
         }
         let mut object = applied.object.into_owned();
+        drop_nulls(&mut object);
         rules::drop_zeros(&mut object, &self.kinds);
         if let Some(admission) = &self.admission {
             admission(&mut object);

@@ -170,12 +170,10 @@ fn service() -> Kind {
         slot(r#".spec.ports[port=443,protocol="TCP"].name"#, ["https".into()]).of_item(),
         slot(r#".spec.ports[port=53,protocol="UDP"].name"#, ["dns".into()]).of_item(),
         slot(r#".spec.ports[port=80,protocol="TCP"].targetPort"#, [8080.into(), "web".into()]).required(),
-        slot(".spec.externalIPs", [json!(["192.0.2.1"]), json!(["192.0.2.1", "192.0.2.2"])]),
     ]);
     kind.defaults.extend([
         ("spec.clusterIP", None),
         ("spec.clusterIPs", None),
-        ("spec.externalTrafficPolicy", Some("Cluster".into())),
         ("spec.internalTrafficPolicy", Some("Cluster".into())),
         ("spec.ipFamilies", Some(json!(["IPv4"]))),
         ("spec.ipFamilyPolicy", Some("SingleStack".into())),
@@ -244,7 +242,6 @@ fn widget() -> Kind {
     kind.slots.extend([
         slot(".spec.size", [2.into(), 3.into()]),
         slot(r#".spec.items[name="a"].value"#, ["1".into(), "2".into()]),
-        slot(r#".spec.items[name="a"].other"#, ["1".into(), "2".into()]),
         slot(r#".spec.items[name="b"].value"#, ["1".into(), "2".into()]),
         slot(".spec.tags", [json!(["x"]), json!(["x", "y"]), json!(["y", "z"])]),
         slot(".spec.order", [json!(["x"]), json!(["y", "x"])]),

@@ -136,7 +136,7 @@ impl<'k> Chooser<'k> {
         let dice = Dice::seeded(seed);
         let kind = &kinds[below(&dice, kinds.len())];
         let chooser = Self { dice, kind };
-        let length = 5 + chooser.below(8);
+        let length = 4 + chooser.below(7);
         let first = chooser.percent(80).then(|| chooser.first());
         let mut operations: Vec<_> =
             first.into_iter().chain((0..length).map(|_| chooser.operation())).collect();
