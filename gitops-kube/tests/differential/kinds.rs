@@ -57,15 +57,6 @@ impl Slot {
     pub(crate) fn is_plain(&self) -> bool {
         self.path.elements().iter().all(|element| matches!(element, PathElement::Field(_)))
     }
-
-    /// A plain path as a JSON Pointer. No name here needs escapes.
-    pub(crate) fn pointer(&self) -> String {
-        let part = |element: &PathElement| match element {
-            PathElement::Field(name) => format!("/{name}"),
-            _ => panic!("{} is no plain path", self.path),
-        };
-        self.path.elements().iter().map(part).collect()
-    }
 }
 
 impl Kind {
@@ -98,6 +89,15 @@ impl Kind {
     }
 }
 
+/// A plain path as a JSON Pointer. No name here needs escapes.
+pub(crate) fn pointer(path: &FieldPath) -> String {
+    let part = |element: &PathElement| match element {
+        PathElement::Field(name) => format!("/{name}"),
+        _ => panic!("{path} is no plain path"),
+    };
+    path.elements().iter().map(part).collect()
+}
+
 fn slot(path: &str, values: impl IntoIterator<Item = Value>) -> Slot {
     let path: FieldPath = path.parse().unwrap();
     Slot { gone: Some(path.clone()), path, values: values.into_iter().collect(), defaulted: false }
@@ -117,7 +117,7 @@ fn kind(group: &'static str, version: &'static str, name: &'static str, plural: 
 pub(crate) fn definition() -> Value {
     let keyed = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
         "items": {"type": "object", "required": ["name"],
-            "properties": {"name": {"type": "string"}, "value": {"type": "string"}, "other": {"type": "string"}}}});
+            "properties": {"name": {"type": "string"}, "value": {"type": "string"}}}});
     let text = json!({"type": "array", "items": {"type": "string"}});
     let mut set = text.clone();
     set["x-kubernetes-list-type"] = json!("set");
@@ -241,13 +241,14 @@ fn widget() -> Kind {
     kind.base = json!({"spec": {"size": 1}});
     kind.slots.extend([
         slot(".spec.size", [2.into(), 3.into()]),
-        slot(r#".spec.items[name="a"].value"#, ["1".into(), "2".into()]),
-        slot(r#".spec.items[name="b"].value"#, ["1".into(), "2".into()]),
+        // Of these, nobody owns a part while an apply states the whole: what an apply gives up then becomes null, which a
+        // definition's schema refuses, and what it refuses is not known in memory.
+        slot(r#".spec.items[name="a"].value"#, ["1".into()]).of_item(),
+        slot(r#".spec.items[name="b"].value"#, ["1".into()]).of_item(),
+        slot(".spec.free.list", [json!(["1", {"a": "2"}])]).of_item(),
         slot(".spec.tags", [json!(["x"]), json!(["x", "y"]), json!(["y", "z"])]),
         slot(".spec.order", [json!(["x"]), json!(["y", "x"])]),
         slot(".spec.point", [json!({"x": 1}), json!({"x": 1, "y": 2})]),
-        slot(".spec.free.deep.a", ["1".into(), "2".into()]),
-        slot(".spec.free.list", [json!(["1"]), json!(["1", {"a": "2"}])]),
     ]);
     kind
 }

@@ -6,7 +6,7 @@ use gitops_core::Dice;
 use gitops_diff::FieldPath;
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{Kind, Slot};
+use crate::kinds::{Kind, Slot, pointer};
 
 /// Who writes. The first is the application's own field manager.
 pub(crate) const MANAGERS: [&str; 3] = ["gitops/shop", "kubectl-edit", "operator"];
@@ -254,8 +254,7 @@ impl<'k> Chooser<'k> {
     fn merge_patch(&self) -> Value {
         let mut patch = json!({});
         for slot in self.some_slots(25).into_iter().filter(|slot| slot.is_plain()) {
-            let value = if slot.gone.is_some() && self.percent(30) { Value::Null } else { self.value(slot) };
-            slot.path.set(&mut patch, value);
+            self.state_or_null(slot, &mut patch);
         }
         patch
     }
@@ -263,11 +262,11 @@ impl<'k> Chooser<'k> {
     fn json_patch(&self) -> Value {
         let plain = self.some_slots(25).into_iter().filter(|slot| slot.is_plain());
         let step = |slot: &Slot| {
-            let path = slot.pointer();
-            match self.below(5) {
-                0 if slot.gone.is_some() => json!({"op": "remove", "path": path}),
-                1 => json!({"op": "replace", "path": path, "value": self.value(slot)}),
-                2 => json!({"op": "test", "path": path, "value": self.value(slot)}),
+            let path = pointer(&slot.path);
+            match (self.below(5), &slot.gone) {
+                (0, Some(gone)) => json!({"op": "remove", "path": pointer(gone)}),
+                (1, _) => json!({"op": "replace", "path": path, "value": self.value(slot)}),
+                (2, _) => json!({"op": "test", "path": path, "value": self.value(slot)}),
                 _ => json!({"op": "add", "path": path, "value": self.value(slot)}),
             }
         };
@@ -277,11 +276,20 @@ impl<'k> Chooser<'k> {
     fn strategic_patch(&self) -> Value {
         let mut patch = json!({});
         for slot in self.some_slots(25) {
-            let may_go = slot.is_plain() && slot.gone.is_some();
-            let value = if may_go && self.percent(30) { Value::Null } else { self.value(slot) };
-            slot.path.set(&mut patch, value);
+            if slot.is_plain() {
+                self.state_or_null(slot, &mut patch);
+            } else {
+                slot.path.set(&mut patch, self.value(slot));
+            }
         }
         patch
+    }
+
+    fn state_or_null(&self, slot: &Slot, patch: &mut Value) {
+        match &slot.gone {
+            Some(gone) if self.percent(30) => gone.set(patch, Value::Null),
+            _ => slot.path.set(patch, self.value(slot)),
+        };
     }
 
     fn some_slots(&self, percent: usize) -> Vec<&'k Slot> {
