@@ -376,6 +376,7 @@ impl World {
         self.settle_down().await;
         if self.shared.violations().is_empty() {
             self.idle().await;
+            self.wake_up_in_sync().await;
         }
         if let Some(process) = self.process.take() {
             process.stop(&self.shared).await;
@@ -576,6 +577,26 @@ impl World {
         }
         if versions() != was {
             self.shared.violation("something was written in an hour in which nothing happened");
+        }
+    }
+}
+
+impl World {
+    /// A new process that finds everything right leaves it as it is.
+    async fn wake_up_in_sync(&mut self) {
+        let was: Vec<_> = self.shared.clusters.iter().map(contents).collect();
+        if let Some(process) = self.process.take() {
+            process.kill(&self.shared).await;
+        }
+        self.targets = process::targets(&self.shared);
+        self.start();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let versions: Vec<_> = self.shared.clusters.iter().map(contents).collect();
+        if versions != was {
+            self.shared.violation("a restart in sync wrote something");
+        }
+        for what in self.what_is_wrong() {
+            self.shared.violation(format!("after a restart in sync: {what}"));
         }
     }
 }
