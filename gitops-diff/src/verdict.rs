@@ -137,6 +137,7 @@ pub fn judge(
     let mut scene = Scene {
         live,
         object: stated_object,
+        with_ignored: stripped.is_some().then_some(desired),
         owned,
         stated,
         applier,
@@ -187,6 +188,8 @@ struct Scene<'a> {
     live: &'a Value,
     /// What is stated, as it is stored.
     object: &'a Value,
+    /// The same with the fields that are ignored, if there are any.
+    with_ignored: Option<&'a Value>,
     owned: FieldSet,
     stated: FieldSet,
     applier: Applier<'a>,
@@ -216,8 +219,15 @@ impl Scene<'_> {
 
     /// Stated fields that are live, and that somebody took from us.
     fn taken(&mut self) -> Vec<Difference> {
-        let Self { live, owned, stated, applier, masker, .. } = self;
-        let lost = |path: &FieldPath| !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v));
+        let Self { live, object, with_ignored, owned, stated, applier, masker } = self;
+        // A map of which all is ignored states nothing that could be taken.
+        let is_emptied = |path: &FieldPath| {
+            with_ignored.is_some_and(|whole| path.get(whole).is_some_and(|v| !is_empty(v)))
+                && path.get(object).is_some_and(is_empty)
+        };
+        let lost = |path: &FieldPath| {
+            !owned.touches(path) && path.get(live).is_some_and(|v| !is_empty(v)) && !is_emptied(path)
+        };
         let mut paths = stated.iter().filter(lost).peekable();
         if paths.peek().is_some() && owned.is_empty() {
             // All of it, with the entry that says so.
@@ -394,6 +404,19 @@ mod tests {
         let options = WriteOptions::new("them");
         let removed = update(Some(&applied), &without, &BuiltIn, &options).unwrap().object.into_owned();
         assert_eq!(causes(judged(&removed)), [(".spec.resources".to_owned(), Cause::Missing)]);
+    }
+
+    #[test]
+    fn a_map_of_which_all_is_ignored_is_not_taken() {
+        let mut git = config(&json!({"a": "1"}));
+        git["metadata"]["labels"] = json!({"team": "x"});
+        let live = apply(None, &git, &BuiltIn, &WriteOptions::new("us")).unwrap().object.into_owned();
+        let drifted = edited(&live, "a", "9");
+        let rules = IgnoreRules::new([IgnoreRule::new([".data.a".parse().unwrap()])]);
+        let us = Applier::new("us").with_last_apply(LastApply::Same).with_taken_reported(true);
+        let judged = |options: &DiffOptions| judge(&git, &drifted, us, &BuiltIn, options);
+        assert_eq!(judged(&DiffOptions::default().with_rules(rules)), Verdict::InSync);
+        assert_eq!(causes(judged(&DiffOptions::default())), [(".data.a".to_owned(), Cause::Written)]);
     }
 
     #[test]

@@ -64,8 +64,8 @@ pub trait Target: Debug + Send + Sync + 'static {
     async fn recall(&self, cx: &Cx, app: &AppId) -> Result<Option<AppRecord>, Fault>;
 
     /// Hints about live objects of an application: level-triggered, coalesced and bounded. Where
-    /// [`Capabilities::watches`] says so, a member that others changed or deleted is named, or is among
-    /// [`Dirty::Everything`]; what nobody has read of yet is one hint. While changes cannot be seen, the stream says so,
+    /// [`Capabilities::watches`] says so, a member that was as it was applied, and that others changed or deleted, is named,
+    /// or is among [`Dirty::Everything`]; what nobody has read of yet is one hint. While changes cannot be seen, the stream says so,
     /// and afterwards nothing that changed meanwhile stays untold. Still a lost hint costs latency, never correctness.
     ///
     /// The stream lives until it is dropped, and may be older than the application's first deployment.
