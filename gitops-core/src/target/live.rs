@@ -125,9 +125,9 @@ pub struct Memo {
 /// Which object, and which state of it. Compared for equality only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Token {
-    /// Changes when the object is deleted and created again (a UID).
+    /// Changes when the object is deleted and created again (a UID), and not when it is changed in place.
     pub incarnation: Arc<str>,
-    /// Changes with every write (a resourceVersion).
+    /// Changes with every write (a resourceVersion), whoever writes, and with nothing else: a restart leaves it as it is.
     pub version: Arc<str>,
 }
 
