@@ -170,9 +170,10 @@ fn every_line_that_is_due_names_tests_that_exist() {
             let (module, function) = test.rsplit_once("::").unwrap_or(("", &test));
             let at = source.find(&format!("fn {function}("));
             let at = at.unwrap_or_else(|| panic!("line {}: {path} has no test {function}", row.line));
-            let before = source[..at].lines().rev().take_while(|line| !line.trim().is_empty());
+            let start = source[..at].rfind('\n').map_or(0, |end| end + 1);
+            let mut before = source[..start].lines().rev().take_while(|line| !line.trim().is_empty());
             let is_test =
-                before.clone().any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
+                before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
             assert!(is_test, "line {}: {path}: {function} is no test", row.line);
             let name = format!("line_{:02}_", row.line);
             let stem = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();
