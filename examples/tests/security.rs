@@ -172,8 +172,7 @@ fn every_line_that_is_due_names_tests_that_exist() {
             let at = at.unwrap_or_else(|| panic!("line {}: {path} has no test {function}", row.line));
             let start = source[..at].rfind('\n').map_or(0, |end| end + 1);
             let mut before = source[..start].lines().rev().take_while(|line| !line.trim().is_empty());
-            let is_test =
-                before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
+            let is_test = before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
             assert!(is_test, "line {}: {path}: {function} is no test", row.line);
             let name = format!("line_{:02}_", row.line);
             let stem = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();
