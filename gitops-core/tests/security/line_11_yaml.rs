@@ -51,9 +51,12 @@ fn json(data: &str) -> String {
     format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "a"}}, "data": {data}}}"#)
 }
 
+/// A name, and what makes the file.
+type Input = (&'static str, fn() -> String);
+
 /// Files that take as much as they can, by name. Those that end in `json` are read as JSON.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn inputs() -> Vec<(&'static str, fn() -> String)> {
+fn inputs() -> Vec<Input> {
     vec![
         ("one scalar", || manifest(&format!("data: {}", "x".repeat(SIZE - 200)))),
         ("one quoted scalar", || manifest(&format!("data: \"{}\"", "\\u00e9".repeat(SIZE / 6 - 200)))),
