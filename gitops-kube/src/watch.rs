@@ -137,8 +137,9 @@ impl Watch {
             };
             let Some(shared) = self.shared.upgrade() else { return };
             let Err(fault) = ended else { continue };
-            let forbidden = fault.class == Class::Denied;
-            if forbidden
+            let denied = fault.class == Class::Denied;
+            // Whose token is not known now (401) may see everything again when it is.
+            if has_code(&fault, 403)
                 && self.scope.namespace.is_none()
                 && shared.hub.forbidden_everywhere(&shared, &self.scope)
             {
@@ -150,7 +151,7 @@ impl Watch {
                 shared.discovery.forget();
             }
             tracing::debug!(kind = %self.kind(), %fault, "a watch failed");
-            if forbidden || backoff.failures >= PATIENCE {
+            if denied || backoff.failures >= PATIENCE {
                 if !blind {
                     shared.hub.scope(&shared, &self.scope, |queue| queue.blind(fault.note()));
                 }
@@ -303,7 +304,11 @@ fn set_version(version: &mut String, object: &Value) {
 }
 
 fn is_expired(fault: &Fault) -> bool {
-    matches!(fault.source.downcast_ref::<KubeError>(), Some(KubeError::Api { code: 410, .. }))
+    has_code(fault, 410)
+}
+
+fn has_code(fault: &Fault, code: u16) -> bool {
+    matches!(fault.source.downcast_ref::<KubeError>(), Some(KubeError::Api { code: answered, .. }) if *answered == code)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod common;
 mod crash;
 mod faulty;
 mod kills;
+mod outages;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests on a cluster")]
 #[path = "../cluster/support/mod.rs"]
 mod support;

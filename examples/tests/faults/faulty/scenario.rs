@@ -68,6 +68,11 @@ impl Scenario {
         [self.unchanged(), self.changed("2"), self.lasting()].concat()
     }
 
+    /// How many objects come into being in any life.
+    pub(crate) fn created_at_least(&self) -> usize {
+        self.before().len() + self.lasting().len()
+    }
+
     /// What may be deleted: by the second commit, and by the third.
     pub(crate) fn pruned(&self) -> Vec<Stated> {
         let here = &self.name;
