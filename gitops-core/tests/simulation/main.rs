@@ -63,13 +63,14 @@ static MEMORY: std::sync::RwLock<()> = std::sync::RwLock::new(());
 #[test]
 fn seeds() {
     let _others_may_run = MEMORY.read();
-    let plans: Vec<Plan> = match number("GITOPS_SIM_SEED") {
-        Some(seed) => vec![plan(seed)],
-        None => {
+    let seeds = number("GITOPS_SIM_SEED").map_or_else(
+        || {
             let first = number("GITOPS_SIM_FIRST").unwrap_or(0);
-            (first..first + number("GITOPS_SIM_SEEDS").unwrap_or(USUAL)).map(plan).collect()
-        }
-    };
+            first..first + number("GITOPS_SIM_SEEDS").unwrap_or(USUAL)
+        },
+        |seed| seed..seed + 1,
+    );
+    let plans: Vec<Plan> = seeds.map(plan).collect();
     let tally = run::many(&plans, ENOUGH);
     if let Some((seed, ended)) = tally.failed.first_key_value() {
         println!("{}", ended.trace.join("\n"));

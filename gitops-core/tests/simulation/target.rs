@@ -151,7 +151,6 @@ impl Watch {
     }
 
     /// None ends the watch.
-    #[expect(clippy::option_option, reason = "the end of a watch, and a hint that is lost, are two things")]
     async fn meddle(&mut self, dirty: Dirty) -> Option<Option<Dirty>> {
         let (shared, chance) = (&self.target.shared, &self.target.watching);
         if shared.faults.has_ended() || !chance.permille(self.target.watch_rate) {

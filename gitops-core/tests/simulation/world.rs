@@ -317,9 +317,11 @@ impl World {
             return;
         }
         self.shared.stir();
-        let reconciler = process.reconciler.clone();
-        let looking = timeout(Duration::from_secs(20), reconciler.plan(&app.name));
-        let Ok(Ok(plan)) = looking.await else { return };
+        let (reconciler, name) = (process.reconciler.clone(), app.name.clone());
+        // In a task of its own: what panics there ends only that.
+        let looking =
+            tokio::spawn(timeout(Duration::from_secs(20), async move { reconciler.plan(&name).await }));
+        let Ok(Ok(Ok(plan))) = looking.await else { return };
         let Some(revision) = plan.revision.as_ref().map(|revision| revision.id.clone()) else { return };
         let doomed = plan
             .steps()
@@ -414,7 +416,7 @@ impl World {
     }
 
     /// An administrator cleans up, history is forgotten, and things may go wrong again: for worlds that go on for long.
-    pub(crate) async fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         let shared = self.shared.clone();
         for (index, cluster) in shared.clusters.iter().enumerate() {
             for id in contents(cluster).into_keys().filter(|id| id.kind != "Namespace") {
