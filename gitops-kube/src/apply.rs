@@ -139,8 +139,8 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
         // Without any entry the API server would make one that owns everything. Ours owns the label, until it applies.
         let fields = json!({"f:metadata": {"f:labels": {format!("f:{PART_OF}"): {}}}});
         for (field, value) in [("manager", ours.into()), ("fieldsV1", fields)] {
-            let path = format!("/metadata/managedFields/{first}/{field}");
-            patch.push(json!({"op": "replace", "path": path, "value": value}));
+            let at = format!("/metadata/managedFields/{first}/{field}");
+            patch.push(json!({"op": "replace", "path": at, "value": value}));
         }
     }
     Some(patch.into())
