@@ -47,7 +47,8 @@ mod line_20_escaping {
     /// Messages of commits, names and values of fields, names of files, errors with parts of them, in every form.
     #[test]
     fn nothing_that_is_printed_steers_a_terminal() {
-        let value: String = EVIL.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
+        let spelled: Vec<_> = EVIL.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
+        let value = spelled.concat();
         let map = |name: &str| {
             format!(
                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: \"{name}\", namespace: shop, labels: {{\"{value}\": \"{value}\"}}}}\ndata: {{\"{value}\": \"{value}\", lines: \"a\\n{value}\\n\"}}\n"
