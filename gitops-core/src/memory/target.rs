@@ -201,8 +201,8 @@ impl Target for MemoryTarget {
     }
 
     fn compare(&self, desired: &Placed, live: &Live, rules: &IgnoreRules) -> Comparison {
-        // The application is not known here, but its mark is on the object.
-        let app = live.object.as_deref().and_then(super::membership::marked_for);
+        // The application is not known here, but its mark is on the object; one that others made must be made again.
+        let app = live.object.as_deref().and_then(super::membership::proven_for);
         let manager = app.as_ref().map(manager).unwrap_or_default();
         compare_owned(
             desired,

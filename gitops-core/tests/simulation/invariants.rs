@@ -17,7 +17,7 @@ pub(crate) struct SessionBook {
     pub(crate) repo: usize,
     /// The revision that is brought in force.
     pub(crate) revision: Option<String>,
-    /// Revisions that the engine knows to be newer than what it falls back to.
+    /// Revisions that were in force later than what it falls back to. One that could not be read yet is not among them.
     pub(crate) newer: Vec<String>,
     /// Something that is desired could not be applied.
     pub(crate) failed: Option<ResourceId>,

@@ -88,7 +88,7 @@ impl Target for SimTarget {
         let revision = intent.revision.map(|revision| revision.id);
         let resolved = self.shared.ledger().app(&self.app).resolved.clone();
         let is_fallback = revision != resolved;
-        let newer = attempted.map(|revision| revision.id).into_iter().chain(resolved);
+        let newer = attempted.map(|revision| revision.id).into_iter();
         let newer = newer.filter(|newer| is_fallback && Some(newer) != revision.as_ref()).collect();
         let book = SessionBook {
             app: self.app.clone(),

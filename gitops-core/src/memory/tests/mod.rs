@@ -4,6 +4,7 @@ mod faults;
 mod objects;
 mod ownership;
 mod sessions;
+mod source;
 mod watching;
 
 use std::sync::Arc;
