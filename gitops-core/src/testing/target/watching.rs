@@ -194,17 +194,12 @@ pub(super) async fn a_gap_is_told_and_what_changed_in_it(h: &dyn TargetHarness) 
     let deadline = Instant::now() + h.patience();
     let (mut of_a, mut of_b) = (false, false);
     while !(of_a && of_b) {
-        match next(&mut changes, deadline).await? {
-            Some(dirty) => {
-                of_a |= names(&dirty, a.id());
-                of_b |= names(&dirty, b.id());
-            }
-            None => {
-                let text =
-                    format!("after the gap: a deletion in it told: {of_a}, a change in it told: {of_b}");
-                return Err(Failure::violated(text));
-            }
-        }
+        let Some(dirty) = next(&mut changes, deadline).await? else {
+            let text = format!("after the gap: a deletion in it told: {of_a}, a change in it told: {of_b}");
+            return Err(Failure::violated(text));
+        };
+        of_a |= names(&dirty, a.id());
+        of_b |= names(&dirty, b.id());
     }
     heal(&bench, &b).await?;
     drain(&mut changes).await?;
