@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use gitops_core::{Decision, KeepReason, ReachEntry, ResourceId, Target, Verdict};
+use gitops_core::{
+    Approval, Decision, GroupKind, KeepReason, ReachEntry, ResourceId, SyncError, Target, Verdict,
+};
 use gitops_kube::{ConnectOptions, KubeTarget, PART_OF, connect};
 use serde_json::{Value, json};
 
@@ -245,7 +247,7 @@ async fn a_definition_that_disappears_takes_only_its_kind_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
-async fn a_namespace_that_holds_foreign_objects_stays() {
+async fn a_namespace_that_holds_foreign_objects_goes_only_when_somebody_says_so() {
     const NS: &str = "case-namespace";
     const HELD: &str = "case-namespace-held";
     let cluster = cluster().await;
@@ -268,6 +270,19 @@ async fn a_namespace_that_holds_foreign_objects_stays() {
     assert_eq!(cluster.get(&map_path(HELD, "theirs")).await, Some(theirs));
     let namespace = cluster.get(&format!("/api/v1/namespaces/{HELD}")).await.unwrap();
     assert_eq!(namespace["metadata"]["deletionTimestamp"], Value::Null);
+
+    // Where namespaces may be pruned, somebody still has to say so for this one.
+    let app = app.with_policy(|app| app.with_prune_kind(GroupKind::new("", "Namespace")));
+    let SyncError::NeedsApproval { plan, guard } = app.engine().sync(NS).await.unwrap_err() else { panic!() };
+    assert_eq!((guard.prune, guard.members, guard.precious), (1, 2, 1));
+    let namespace = cluster.get(&format!("/api/v1/namespaces/{HELD}")).await.unwrap();
+    assert_eq!(namespace["metadata"]["deletionTimestamp"], Value::Null);
+    let approval = Approval::new(NS.parse().unwrap(), plan.digest(), "ada");
+    assert_eq!(app.engine().apply(approval).await.unwrap().counts.pruned, 1);
+    until("the end of the namespace", async || {
+        cluster.get(&format!("/api/v1/namespaces/{HELD}")).await.is_none().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
