@@ -128,10 +128,10 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
     let all = entries(object);
     let ours = manager(app);
     let others: Vec<usize> = (0..all.len()).filter(|&index| is_anothers(&all[index], &ours)).collect();
-    let (&first, rest) = others.split_first()?;
+    let (first, more) = others.split_first()?;
     let mut patch = as_it_was(object);
     // From the end, so that the places of the others stay what they are.
-    for index in rest.iter().rev() {
+    for index in more.iter().rev() {
         patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{index}")}));
     }
     if others.len() < all.len() {
@@ -140,8 +140,8 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
         // Without any entry the API server would make one that owns everything. Ours owns the label, until it applies.
         let fields = json!({"f:metadata": {"f:labels": {format!("f:{PART_OF}"): {}}}});
         for (field, value) in [("manager", ours.into()), ("fieldsV1", fields)] {
-            let path = format!("/metadata/managedFields/{first}/{field}");
-            patch.push(json!({"op": "replace", "path": path, "value": value}));
+            let place = format!("/metadata/managedFields/{first}/{field}");
+            patch.push(json!({"op": "replace", "path": place, "value": value}));
         }
     }
     Some(patch.into())
