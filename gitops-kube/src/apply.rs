@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_core::{AppId, Class, Cx, Expect, Fault, Placed, ResourceId};
-use gitops_diff::ManagedFields;
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::discovery::{Discovery, Served};
 use crate::error::Telling;
 use crate::membership::{
-    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_anothers, manager, set_id,
+    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_anothers, is_apply_entry, manager, set_id,
 };
 use crate::rest::{Answer, Call, Rest, escape};
 use crate::view::is_terminating;
@@ -110,8 +109,10 @@ pub(crate) fn release_patch(object: &Value, app: &AppId) -> Value {
             patch.push(json!({"op": "remove", "path": format!("/metadata/{field}/{name}")}));
         }
     }
-    if let Some((index, _)) = ManagedFields::apply_entry(object, &manager(app)) {
-        if entries(object).len() == 1 {
+    let ours = manager(app);
+    let all = entries(object);
+    if let Some(index) = all.iter().position(|entry| is_apply_entry(entry, &ours)) {
+        if all.len() == 1 {
             // An empty list would be taken for "unchanged"; one empty entry clears them.
             patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": [{}]}));
         } else {
@@ -127,10 +128,10 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
     let all = entries(object);
     let ours = manager(app);
     let others: Vec<usize> = (0..all.len()).filter(|&index| is_anothers(&all[index], &ours)).collect();
-    let (&first, rest) = others.split_first()?;
+    let (first, more) = others.split_first()?;
     let mut patch = as_it_was(object);
     // From the end, so that the places of the others stay what they are.
-    for index in rest.iter().rev() {
+    for index in more.iter().rev() {
         patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{index}")}));
     }
     if others.len() < all.len() {
@@ -139,8 +140,8 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
         // Without any entry the API server would make one that owns everything. Ours owns the label, until it applies.
         let fields = json!({"f:metadata": {"f:labels": {format!("f:{PART_OF}"): {}}}});
         for (field, value) in [("manager", ours.into()), ("fieldsV1", fields)] {
-            let at = format!("/metadata/managedFields/{first}/{field}");
-            patch.push(json!({"op": "replace", "path": at, "value": value}));
+            let place = format!("/metadata/managedFields/{first}/{field}");
+            patch.push(json!({"op": "replace", "path": place, "value": value}));
         }
     }
     Some(patch.into())

@@ -15,7 +15,7 @@ use crate::faulty::proxy::{Mode, Proxy};
 use crate::support::manifests::config_map;
 use crate::support::{Cluster, Engine, application, builder, core};
 
-/// An engine that watches an application of two ConfigMaps through a proxy.
+/// An engine that watches an application of two objects through a proxy.
 struct Watched {
     name: &'static str,
     proxy: Proxy,

@@ -1,4 +1,5 @@
 //! A control plane for all tests of this program, and what people and engines do to it.
+#![allow(dead_code, unused_imports, reason = "each test program uses another part of it")]
 
 mod engine;
 mod gitops;

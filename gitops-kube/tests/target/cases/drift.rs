@@ -19,7 +19,7 @@ fn web(namespace: &str) -> ResourceId {
 const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
 
-/// Lets the API server store a value of its own in the ConfigMaps of a namespace.
+/// Lets the API server store a value of its own for the maps of a namespace.
 async fn force_value(cluster: &Cluster, namespace: &str) {
     let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy",
         "metadata": {"name": namespace}, "spec": {"reinvocationPolicy": "Never", "failurePolicy": "Fail",
@@ -189,7 +189,7 @@ async fn an_autoscaler_applied_as_v1_is_watched_and_compared_as_v1() {
         "HorizontalPodAutoscaler",
         NS,
         "web",
-        json!({"spec": {"maxReplicas": 5, "targetCPUUtilizationPercentage": 80,
+        &json!({"spec": {"maxReplicas": 5, "targetCPUUtilizationPercentage": 80,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
     );
     let id = ResourceId::namespaced("autoscaling", "HorizontalPodAutoscaler", NS, "web");
