@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_core::{AppId, Class, Cx, Expect, Fault, Placed, ResourceId};
+use gitops_diff::ManagedFields;
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::discovery::{Discovery, Served};
 use crate::error::Telling;
 use crate::membership::{
-    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_anothers, is_apply_entry, manager, set_id,
+    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_anothers, manager, set_id,
 };
 use crate::rest::{Answer, Call, Rest, escape};
 use crate::view::is_terminating;
@@ -109,10 +110,8 @@ pub(crate) fn release_patch(object: &Value, app: &AppId) -> Value {
             patch.push(json!({"op": "remove", "path": format!("/metadata/{field}/{name}")}));
         }
     }
-    let ours = manager(app);
-    let all = entries(object);
-    if let Some(index) = all.iter().position(|entry| is_apply_entry(entry, &ours)) {
-        if all.len() == 1 {
+    if let Some((index, _)) = ManagedFields::apply_entry(object, &manager(app)) {
+        if entries(object).len() == 1 {
             // An empty list would be taken for "unchanged"; one empty entry clears them.
             patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": [{}]}));
         } else {
@@ -128,10 +127,10 @@ pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
     let all = entries(object);
     let ours = manager(app);
     let others: Vec<usize> = (0..all.len()).filter(|&index| is_anothers(&all[index], &ours)).collect();
-    let (first, more) = others.split_first()?;
+    let (&first, rest) = others.split_first()?;
     let mut patch = as_it_was(object);
     // From the end, so that the places of the others stay what they are.
-    for index in more.iter().rev() {
+    for index in rest.iter().rev() {
         patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{index}")}));
     }
     if others.len() < all.len() {

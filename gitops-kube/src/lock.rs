@@ -1,7 +1,7 @@
 //! One writer per application: inside this process by a mutex, across processes by a lock in the record.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gitops_core::{AppId, Class, Clock, Cx, Fault, Intent, Timestamp};
@@ -21,6 +21,8 @@ pub(crate) struct Locks {
     ttl: Duration,
     clock: Arc<dyn Clock>,
     here: Mutex<HashMap<AppId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Records as our last sessions left them: most are still so when the next begins.
+    left: Mutex<HashMap<AppId, Stored>>,
 }
 
 /// A held lock, with the record as it was last written. Renewed until it is dropped; released by writing the record
@@ -40,7 +42,7 @@ impl Drop for Held {
 
 impl Locks {
     pub(crate) fn new(holder: String, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { holder, ttl, clock, here: Mutex::default() }
+        Self { holder, ttl, clock, here: Mutex::default(), left: Mutex::default() }
     }
 
     /// Takes the lock of an application and records the intent with it, in one write.
@@ -68,8 +70,14 @@ impl Locks {
         intent: &Intent,
     ) -> Result<Stored, Fault> {
         let mut last = Fault::retry("the record keeps changing");
+        let mut left = self.left().remove(app);
         for _ in 0..ATTEMPTS {
-            let mut stored = match records.read(cx, app).await? {
+            let known = match left.take() {
+                // If somebody has written it since, writing it fails, and it is read.
+                Some(left) => Some(left),
+                None => records.read(cx, app).await?,
+            };
+            let mut stored = match known {
                 Some(stored) => stored,
                 None => Stored::new(app.clone(), intent.source.clone())?,
             };
@@ -82,6 +90,15 @@ impl Locks {
             }
         }
         Err(last)
+    }
+
+    /// Takes note of a record as a session leaves it, without a lock.
+    pub(crate) fn leave(&self, stored: Stored) {
+        self.left().insert(stored.app.clone(), stored);
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<AppId, Stored>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self, stored: &Stored, intent: &Intent) -> Result<(), Fault> {

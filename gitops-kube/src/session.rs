@@ -334,6 +334,7 @@ impl Session for KubeSession {
             stored.key.clone(),
             stored.record.reach.clone(),
         );
+        shared.locks.leave(stored.clone());
         shared.hub.reach_changed(shared);
         Ok(())
     }

@@ -171,7 +171,7 @@ impl Target for MemoryTarget {
         cx.check()?;
         let (ids, all) = match what {
             Observe::Everything { also } => (also.clone(), true),
-            Observe::Objects(ids) => (ids.clone(), false),
+            Observe::Objects(ids) | Observe::Anew(ids) => (ids.clone(), false),
         };
         let mut kinds: BTreeSet<GroupKind> = ids.iter().map(ResourceId::group_kind).collect();
         if all {

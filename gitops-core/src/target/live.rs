@@ -19,8 +19,11 @@ pub enum Observe {
         /// Objects that are desired.
         also: Vec<ResourceId>,
     },
-    /// These objects only, whoever owns them. The answer says nothing about other members.
+    /// These objects only, whoever owns them. The answer says nothing about other members. An object of which a watch
+    /// would have told is answered from memory, without its content, where that is what the last apply left.
     Objects(Vec<ResourceId>),
+    /// The same, read from the target itself, with their content.
+    Anew(Vec<ResourceId>),
 }
 
 /// What was read of a target.
