@@ -44,7 +44,7 @@ impl Report {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::from(self.unit != "") * 2;
+        let digits = usize::from(!self.unit.is_empty()) * 2;
         write!(f, "| {} | {:.digits$} {} | ", self.what, self.is, self.unit)?;
         match self.at_most {
             Some(at_most) => {

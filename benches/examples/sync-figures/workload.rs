@@ -104,7 +104,7 @@ fn in_namespace(number: usize) -> Value {
     object
 }
 
-/// Half of them are Roles, half ServiceAccounts.
+/// Half of them are roles, half service accounts.
 fn role_and_account(number: usize) -> Value {
     let metadata = json!({"name": format!("app-{number}"), "labels": labels(number)});
     if (number / 20).is_multiple_of(2) {
@@ -153,7 +153,7 @@ fn deployment(number: usize) -> Value {
             },
         },
     });
-    if number % 4 != 0 {
+    if !number.is_multiple_of(4) {
         spec["replicas"] = json!(1 + number % 3);
     }
     json!({"spec": spec})
