@@ -3,6 +3,7 @@
 mod faults;
 mod objects;
 mod ownership;
+mod rules;
 mod sessions;
 mod source;
 mod watching;
