@@ -8,6 +8,5 @@ mod common;
 mod crash;
 mod faulty;
 mod kills;
-#[allow(dead_code, unused_imports, reason = "shared with the other tests on a cluster")]
 #[path = "../cluster/support/mod.rs"]
 mod support;
