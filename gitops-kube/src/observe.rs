@@ -206,13 +206,13 @@ impl Observer<'_> {
             fault: fault.note(),
         };
         let Some(served) = self.served(cx, &kind, version_of(reach, &id)).await.map_err(unseen)? else {
-            self.view.cache.gone(&id, None);
+            self.view.cache.gone(&id);
             return Ok(Vec::new());
         };
         match self.rest.send(cx, Call::get(served.object(&id), format!("{id:#}"))).await {
             Ok(answer) => Ok(vec![(id, answer.body)]),
             Err(fault) if fault.class == Class::NotFound => {
-                self.view.cache.gone(&id, None);
+                self.view.cache.gone(&id);
                 Ok(Vec::new())
             }
             Err(fault) => Err(unseen(fault)),

@@ -54,7 +54,7 @@ impl View {
         }
         let seen = self.look(object);
         let Some(app) = seen.app.clone().filter(|app| self.cache.known(app).is_some()) else {
-            let before = self.cache.gone(id, None).and_then(|seen| seen.app);
+            let before = self.cache.gone(id).and_then(|seen| seen.app);
             return (
                 if before.is_some() { News::Changed } else { News::Nothing },
                 before.into_iter().collect(),

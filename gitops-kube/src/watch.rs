@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use gitops_core::{Class, Cx, Dice, Fault, GroupKind};
+use gitops_core::{Class, Cx, Dice, Fault, GroupKind, Token};
 use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::list::list;
 use crate::membership::PART_OF;
 use crate::rest::{Call, Rest, escape};
 use crate::shared::Shared;
-use crate::view::id_of;
+use crate::view::{View, id_of};
 
 /// How long the API server keeps one watch open; kube's and client-go's watches are as long.
 const LONGEST: Duration = Duration::from_secs(290);
@@ -209,7 +209,9 @@ impl Watch {
         let namespace = self.scope.namespace.as_deref();
         for id in shared.view.cache.ids(&self.scope.group, &self.scope.kind, namespace) {
             if !present.contains(&id)
-                && let Some(seen) = shared.view.cache.gone(&id, None)
+                && let Some(Token { incarnation, .. }) = shared.view.cache.seen(&id).map(|seen| seen.token)
+                && let Some(seen) =
+                    shared.view.cache.ended(&id, Token { incarnation, version: version.as_str().into() })
             {
                 shared.hub.object(&seen.app.into_iter().collect::<Vec<_>>(), &id);
             }
@@ -294,9 +296,8 @@ impl Watch {
             // Deleted, or its label was taken away: whoever is told reads the object and sees which.
             WatchEvent::Deleted(object) => {
                 set_version(version, &object);
-                let uid = crate::apply::meta(&object, "uid");
                 if let Some(id) = named(&object)
-                    && let Some(seen) = shared.view.cache.gone(&id, Some(&uid))
+                    && let Some(seen) = shared.view.cache.ended(&id, View::token(&object))
                 {
                     shared.hub.object(&seen.app.into_iter().collect::<Vec<_>>(), &id);
                 }

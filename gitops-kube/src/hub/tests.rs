@@ -56,6 +56,42 @@ async fn an_expired_watch_lists_again_and_tells_what_it_missed() {
     assert!(asked[2].contains("limit=500"), "{asked:?}");
 }
 
+/// The API server carries out an apply, and somebody deletes the object before we have read the answer.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_after_the_end_of_its_object_does_not_bring_it_back() {
+    let (client, _asked) = server(vec![
+        list("7", &[at("7", "v")]),
+        lines(&[json!({"type": "DELETED", "object": at("9", "v")})]),
+        Answer::Never,
+    ]);
+    let (target, mut events) = watching(client);
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    let (view, shop) = (&target.shared().view, app("shop"));
+    view.live(&shop, &id(), at("8", "v"), true);
+    assert_eq!(view.cache.seen(&id()), None, "nobody would look at it again");
+
+    // The watch says the same of an object whose label was taken away: later it is back, with its label.
+    view.live(&shop, &id(), at("10", "v"), true);
+    assert!(view.cache.seen(&id()).is_some());
+}
+
+/// The same, where the watch was interrupted and the end is seen by a list.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_after_a_list_without_its_object_does_not_bring_it_back() {
+    let expired = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
+    let (client, _asked) =
+        server(vec![list("7", &[at("7", "v")]), lines(&[expired]), list("20", &[]), Answer::Never]);
+    let (target, mut events) = watching(client);
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    let (view, shop) = (&target.shared().view, app("shop"));
+    view.live(&shop, &id(), at("19", "v"), true);
+    assert_eq!(view.cache.seen(&id()), None);
+    let mut another = at("19", "v");
+    another["metadata"]["uid"] = "u-2".into();
+    view.live(&shop, &id(), another, true);
+    assert!(view.cache.seen(&id()).is_some(), "of another incarnation the list says nothing");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_broken_watch_goes_on_where_it_was() {
     let bookmark = json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "ConfigMap",

@@ -7,7 +7,7 @@ pub(crate) mod manifests;
 mod server;
 
 pub(crate) use engine::{Engine, application};
-pub(crate) use gitops::App;
+pub(crate) use gitops::{App, Running};
 pub(crate) use gitops_kube::PART_OF;
 pub(crate) use server::{Cluster, Request, apps, builder, core, plane};
 
