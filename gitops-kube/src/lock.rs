@@ -196,10 +196,11 @@ async fn renew(locks: Arc<Locks>, records: Records, stored: Arc<tokio::sync::Mut
 
 #[cfg(test)]
 mod tests {
-    use gitops_core::{ManualClock, Reach};
+    use gitops_core::{End, ManualClock, Reach, Target as _};
 
     use super::*;
     use crate::membership::tests::app;
+    use crate::mock::{Answer, server};
 
     const TTL: Duration = Duration::from_secs(15);
 
@@ -252,5 +253,35 @@ mod tests {
             let fault = locks.check(&stored(&locks, holder), &intent("elsewhere")).unwrap_err();
             assert_eq!(fault.class, Class::Denied);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_begins_from_what_the_last_one_left() {
+        let missing = Answer::Now(404, serde_json::json!({"kind": "Status", "code": 404}).to_string());
+        let conflict = Answer::Now(409, serde_json::json!({"kind": "Status", "code": 409}).to_string());
+        let (client, asked) = server(vec![
+            missing,
+            Answer::Stored,
+            Answer::Stored,
+            Answer::Stored,
+            Answer::Stored,
+            // Somebody wrote it meanwhile.
+            conflict,
+            Answer::Stored,
+            Answer::Stored,
+        ]);
+        let target = crate::KubeTarget::builder(client).with_state_namespace("state").build();
+        let cx = Cx::with_timeout(Duration::from_secs(60));
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            let before = asked.lock().unwrap().len();
+            let session = target.begin(&cx, &app("shop"), &intent("git")).await.unwrap();
+            requests.push(asked.lock().unwrap().len() - before);
+            if requests.len() < 3 {
+                session.finish(&cx, &End::new(Timestamp::UNIX_EPOCH, Vec::new())).await.unwrap();
+            }
+        }
+        // Read and created; replaced; refused, read and replaced.
+        assert_eq!(requests, [2, 1, 3]);
     }
 }
