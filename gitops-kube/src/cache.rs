@@ -1,6 +1,6 @@
 //! What is remembered of live objects: enough to see drift, but not the objects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gitops_core::{AppId, Assessment, Digest, Memo, Reach, ResourceId, Token};
@@ -46,6 +46,10 @@ pub(crate) struct Applied {
     pub(crate) overruled: Vec<Difference>,
 }
 
+/// Ends of objects that are remembered; the oldest are forgotten. They are needed for as long as the answer to a write may
+/// take, and no longer.
+const MAX_ENDED: usize = 1024;
+
 /// What is known of an application.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
@@ -67,10 +71,22 @@ pub(crate) enum News {
 #[derive(Debug, Default)]
 struct State {
     seen: HashMap<ResourceId, Seen>,
+    /// At which version an object was gone, or no longer a member.
+    ended: VecDeque<(ResourceId, Token)>,
     applied: HashMap<ResourceId, Applied>,
     apps: HashMap<AppId, Known>,
     /// The application of a set id.
     sets: HashMap<String, AppId>,
+}
+
+impl State {
+    /// Whether an object has ended since this state of it.
+    fn is_past(&self, id: &ResourceId, token: &Token) -> bool {
+        let ends = |(of, end): &(ResourceId, Token)| {
+            of == id && end.incarnation == token.incarnation && !is_newer(&token.version, &end.version)
+        };
+        self.ended.iter().any(ends)
+    }
 }
 
 /// Shared by the target, its sessions and its watches. Locked for moments only, never across an await.
@@ -85,6 +101,10 @@ impl Cache {
     /// Takes note of an object; says whether that is news, and what was known before.
     pub(crate) fn see(&self, id: &ResourceId, seen: Seen) -> (News, Option<Seen>) {
         let state = &mut *self.state();
+        if !state.seen.contains_key(id) && state.is_past(id, &seen.token) {
+            // The answer to a write comes after the event of its object's end.
+            return (News::Nothing, None);
+        }
         let Some(known) = state.seen.get_mut(id) else {
             state.seen.insert(id.clone(), seen);
             return (News::New, None);
@@ -99,15 +119,27 @@ impl Cache {
         (news, Some(std::mem::replace(known, seen)))
     }
 
-    /// Takes note that an object is gone, or no longer a member; answers with what was known of that incarnation.
-    pub(crate) fn gone(&self, id: &ResourceId, incarnation: Option<&str>) -> Option<Seen> {
+    /// Takes note that an object is gone, or no longer a member; answers with what was known of it.
+    pub(crate) fn gone(&self, id: &ResourceId) -> Option<Seen> {
         let state = &mut *self.state();
-        let known = state.seen.get(id)?;
-        if incarnation.is_some_and(|uid| *known.token.incarnation != *uid) {
-            return None;
-        }
         state.applied.remove(id);
         state.seen.remove(id)
+    }
+
+    /// Takes note that an incarnation of an object is gone, or no longer a member, since a version; answers with what was
+    /// known of it.
+    pub(crate) fn ended(&self, id: &ResourceId, end: Token) -> Option<Seen> {
+        let state = &mut *self.state();
+        let is_same = |incarnation: &str| *incarnation == *end.incarnation;
+        if state.applied.get(id).is_some_and(|applied| is_same(&applied.incarnation)) {
+            state.applied.remove(id);
+        }
+        let known = state.seen.get(id).is_some_and(|seen| is_same(&seen.token.incarnation));
+        state.ended.push_back((id.clone(), end));
+        if state.ended.len() > MAX_ENDED {
+            state.ended.pop_front();
+        }
+        known.then(|| state.seen.remove(id)).flatten()
     }
 
     /// Whether this very state of an object was seen already.
@@ -238,8 +270,19 @@ mod tests {
         // An event of an earlier write comes late.
         assert_eq!(cache.see(&id, seen("8", &foreign)).0, News::Nothing);
         assert_eq!(cache.seen(&id).unwrap().token.version, "9".into());
-        assert!(cache.gone(&id, Some("another")).is_none());
-        assert!(cache.gone(&id, Some("u-1")).is_some() && cache.gone(&id, None).is_none());
+        let end = |uid: &str| Token { incarnation: uid.into(), version: "9".into() };
+        assert!(cache.ended(&id, end("another")).is_none());
+        assert!(cache.ended(&id, end("u-1")).is_some() && cache.gone(&id).is_none());
+    }
+
+    #[test]
+    fn ends_are_not_remembered_for_ever() {
+        let cache = Cache::default();
+        for n in 0..2 * MAX_ENDED {
+            let id = ResourceId::namespaced("", "ConfigMap", "n", n.to_string());
+            cache.ended(&id, Token { incarnation: "u-1".into(), version: "9".into() });
+        }
+        assert_eq!(cache.state().ended.len(), MAX_ENDED);
     }
 
     #[test]

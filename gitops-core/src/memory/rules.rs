@@ -174,7 +174,9 @@ fn drop_within(value: &mut Value, ty: Type<'_>) {
         }
         Value::Array(items) => {
             let Some(list) = ty.list() else { return };
-            items.iter_mut().for_each(|item| drop_within(item, list.item()));
+            for item in items {
+                drop_within(item, list.item());
+            }
         }
         _ => {}
     }

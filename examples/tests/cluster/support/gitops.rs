@@ -1,5 +1,6 @@
 //! The command line as people use it: processes, their output and their exit codes.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -15,9 +16,12 @@ use crate::common::{Repo, json_lines, program};
 /// An application that is handled by the command line.
 #[derive(Clone)]
 pub(crate) struct App<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) repo: &'a Repo,
-    pub(crate) kubeconfig: PathBuf,
+    name: &'a str,
+    url: String,
+    mirror: PathBuf,
+    kubeconfig: PathBuf,
+    /// Of the environment, what only this application's programs see.
+    env: Vec<(&'static str, OsString)>,
 }
 
 /// How a command ended.
@@ -58,18 +62,25 @@ fn command(kubeconfig: &Path) -> Command {
 }
 
 impl<'a> App<'a> {
-    pub(crate) fn new(name: &'a str, repo: &'a Repo, kubeconfig: PathBuf) -> Self {
-        Self { name, repo, kubeconfig }
+    pub(crate) fn new(name: &'a str, repo: &Repo, kubeconfig: PathBuf) -> Self {
+        Self::at(name, repo.url(), repo.mirror(), kubeconfig)
+    }
+
+    /// From a repository anywhere.
+    pub(crate) fn at(name: &'a str, url: String, mirror: PathBuf, kubeconfig: PathBuf) -> Self {
+        Self { name, url, mirror, kubeconfig, env: Vec::new() }
+    }
+
+    pub(crate) fn with_env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.env.push((name, value.into()));
+        self
     }
 
     fn command(&self, what: &str) -> Command {
         let mut command = command(&self.kubeconfig);
-        command.args([what, "--name", self.name]);
+        command.args([what, "--name", self.name]).envs(self.env.iter().cloned());
         if !matches!(what, "status" | "remove") {
-            command
-                .args(["--repo", &self.repo.url(), "--path", PATH])
-                .arg("--mirror")
-                .arg(self.repo.mirror());
+            command.args(["--repo", &self.url, "--path", PATH]).arg("--mirror").arg(&self.mirror);
         }
         command
     }
@@ -99,6 +110,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// The next line; none at the end of the output.
     async fn next(&mut self, deadline: Instant, what: &str) -> Option<Value> {
         let Ok(line) = timeout_at(deadline, self.lines.next_line()).await else {
@@ -132,8 +148,7 @@ impl Running {
 
     /// Asks it to end, and waits until it does: the exit code, and the last line.
     pub(crate) async fn terminate(mut self) -> (Option<i32>, Value) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        let sent = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap();
         assert!(sent.success());
         let deadline = Instant::now() + PATIENCE;
         let mut last = Value::Null;

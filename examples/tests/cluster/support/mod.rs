@@ -1,4 +1,5 @@
 //! A control plane for all tests of this program, and what people and engines do to it.
+#![allow(dead_code, unused_imports, reason = "each test program uses another part of it")]
 
 mod engine;
 mod gitops;
@@ -6,7 +7,7 @@ pub(crate) mod manifests;
 mod server;
 
 pub(crate) use engine::{Engine, application};
-pub(crate) use gitops::App;
+pub(crate) use gitops::{App, Running};
 pub(crate) use gitops_kube::PART_OF;
 pub(crate) use server::{Cluster, Request, apps, builder, core, plane};
 

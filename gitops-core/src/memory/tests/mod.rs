@@ -5,6 +5,7 @@ mod objects;
 mod ownership;
 mod rules;
 mod sessions;
+mod source;
 mod watching;
 
 use std::sync::Arc;
