@@ -41,7 +41,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
 }
 
 pub(crate) fn note(text: &str) {
-    eprintln!("gitops: {text}");
+    eprintln!("gitops: {}", one_line(text));
 }
 
 /// Prints a reconciler's events in the background.
@@ -88,7 +88,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string(value)?)
+    print(&gitops_examples::json_line(value)?)
 }
 
 /// A plan with its digest: a line for each field, or whole differences.

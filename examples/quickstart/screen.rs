@@ -19,7 +19,7 @@ impl Screen {
     /// The engine's event, in JSON only: the timeline shows it where it belongs.
     pub(crate) fn event(self, event: &Event) {
         if self.json
-            && let Ok(line) = serde_json::to_string(event)
+            && let Ok(line) = gitops_examples::json_line(event)
         {
             println!("{line}");
         }

@@ -126,7 +126,8 @@ impl ApplicationBuilder {
     }
 
     /// Lets objects of a kind be pruned although deleting one destroys more than itself: namespaces, type definitions,
-    /// volume claims. May be given several times.
+    /// volume claims. May be given several times. Where pruning is guarded, each such deletion waits for approval: what it
+    /// takes along may be somebody else's.
     pub fn with_prune_kind(mut self, kind: GroupKind) -> Self {
         self.app.policy.prune_kinds.insert(kind);
         self

@@ -102,7 +102,9 @@ pub use id::{AppId, GroupKind, InvalidAppId, ResourceId};
 pub use ignore::{IgnoreRule, IgnoreRules};
 pub use jiff::Timestamp;
 pub use manifest::{Manifest, ManifestError, Place};
-pub use memory::{Effect, FaultRule, Faults, MemoryCluster, MemorySource, MemoryTarget, Operation, Scope};
+pub use memory::{
+    Effect, FaultRule, Faults, MemoryCluster, MemorySource, MemoryTarget, ObjectEvent, Operation, Scope,
+};
 pub use outcome::{Outcome, Verdict};
 pub use path::{InvalidPath, RepoPath};
 pub use plan::{Approval, Decision, Goal, Guard, Inputs, Item, KeepReason, Plan, PlanDisplay, plan};

@@ -32,8 +32,8 @@ pub enum Prune {
     /// They stay, and are reported.
     #[default]
     Never,
-    /// They are deleted. A plan that would delete all members, or more than 10 and more than `max_percent` of them,
-    /// waits for approval.
+    /// They are deleted. A plan that would delete all members, or more than 10 and more than `max_percent` of them, or one
+    /// whose deletion destroys more than itself, waits for approval.
     Guarded {
         /// The share of members, in percent.
         max_percent: u8,

@@ -15,30 +15,38 @@ pub type Events<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 /// A place that holds versioned desired state: a Git repository, a bucket, an artifact.
 ///
 /// # Contract
+/// The suite in `gitops_core::testing` (feature `testing`) holds a source to each of these sentences, and to those of the
+/// methods and of [`Snapshot`].
 /// - [`resolve`](Self::resolve) moves no content; [`fetch`](Self::fetch) moves what is missing.
-/// - A revision's content never changes: two fetches of one id show the same tree.
-/// - Every wait ends by the context's deadline or its cancellation. Both may be dropped at any await; nothing is left
-///   half done that a later call would mistake for whole.
-/// - Faults carry no credentials.
+/// - A revision's content never changes: two fetches of one id show the same tree, in all processes.
+/// - Every wait ends by the context's deadline, with a fault that may pass, or soon after its cancellation, with
+///   [`crate::Class::Cancelled`]. Both may be dropped at any await; nothing is left half done that a later call would
+///   mistake for whole.
+/// - A missing permission is [`crate::Class::Denied`], never an older or an empty tree.
+/// - Identity, faults and `Debug` texts carry no credentials.
 #[async_trait]
 pub trait Source: Debug + Send + Sync + 'static {
     /// A name for the place, without credentials, stable across restarts: two places never share one. The target
     /// records it, so that an application cannot silently move to another repository.
     fn identity(&self) -> String;
 
-    /// Asks what `want` points to now. A reference that does not exist is [`crate::Class::NotFound`].
+    /// Asks what `want` points to now. A reference that does not exist is [`crate::Class::NotFound`], and so is that of a
+    /// source without a revision.
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault>;
 
-    /// Makes a revision readable.
+    /// Makes a revision readable, whether or not it is the newest. One that does not exist is
+    /// [`crate::Class::NotFound`].
     async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault>;
 
-    /// Hints that something may have changed. They may be lost or repeated: they only make polling earlier.
+    /// Hints that something may have changed. They may be lost or repeated: they only make polling earlier. Where nothing
+    /// changes they are few, and the stream lives until it is dropped.
     fn hints(&self) -> Option<Events<()>> {
         None
     }
 }
 
-/// One revision's tree, read lazily. Methods block: call them off the async threads.
+/// One revision's tree, read lazily, for as long as it lives. Methods block: call them off the async threads, from as many
+/// as you like.
 ///
 /// Symbolic links are followed inside the tree; one that leads out of it, or in a circle, is
 /// [`crate::Class::Invalid`]. The id of a link is the id of what it leads to.
@@ -46,11 +54,12 @@ pub trait Snapshot: Send + Sync {
     /// The revision, with all provenance that the source has.
     fn revision(&self) -> &Revision;
 
-    /// The id of what is at a path: the same id means the same content, for a directory with all below it. None where
-    /// nothing is.
+    /// The id of what is at a path: the same id means the same content, for a directory with all below it and all that its
+    /// links lead to. What did not change keeps its id, in all revisions and processes. None where nothing is.
     fn id(&self, path: &RepoPath) -> Result<Option<TreeId>, Fault>;
 
-    /// The entries of a directory, sorted by name. Nothing there, or a file, is [`crate::Class::NotFound`].
+    /// The entries of a directory, sorted by name. Nothing there, or a file, is [`crate::Class::NotFound`]; the root is
+    /// always there.
     fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault>;
 
     /// A file's content. A larger file than `max_bytes` is [`crate::Class::Invalid`], and is not loaded; nothing there,

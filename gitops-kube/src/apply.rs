@@ -10,8 +10,11 @@ use serde_json::{Map, Value, json};
 
 use crate::discovery::{Discovery, Served};
 use crate::error::Telling;
-use crate::membership::{KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, manager, set_id};
+use crate::membership::{
+    KEEP_ANNOTATION, Key, PART_OF, STATE_ANNOTATION, entries, is_anothers, manager, set_id,
+};
 use crate::rest::{Answer, Call, Rest, escape};
+use crate::view::is_terminating;
 
 /// How long a new definition may take until its kind is served. Usually it takes less than a tenth of a second.
 const ESTABLISH: Duration = Duration::from_secs(30);
@@ -91,18 +94,16 @@ pub(crate) async fn delete(
         "preconditions": {"uid": uid, "resourceVersion": version}});
     let call = Call::write(Method::DELETE, served.object(id), "application/json", &body, format!("{id:#}"));
     let answer = rest.send(cx, call.telling(telling(id))).await?.body;
-    Ok((answer.get("kind").and_then(Value::as_str) != Some("Status")).then_some(answer))
+    // Of some kinds (Services, service accounts) the answer is the object as it was, although it is gone; one that is still
+    // there has the time of its deletion.
+    Ok(is_terminating(&answer).then_some(answer))
 }
 
 /// The patch that gives an object up: our label, our annotation and our entry in managedFields go, everything else
 /// stays as it is. Applying an empty object instead would delete the fields that only we own.
 pub(crate) fn release_patch(object: &Value, app: &AppId) -> Value {
-    let mut patch = Vec::new();
+    let mut patch = as_it_was(object);
     let metadata = |field: &str| object.get("metadata").and_then(|m| m.get(field));
-    // The whole patch is refused when the object is not the one that was read.
-    for field in ["uid", "resourceVersion"] {
-        patch.push(json!({"op": "test", "path": format!("/metadata/{field}"), "value": metadata(field)}));
-    }
     for (field, name) in [("labels", PART_OF), ("annotations", STATE_ANNOTATION)] {
         if metadata(field).and_then(|map| map.get(name)).is_some() {
             let name = name.replace('~', "~0").replace('/', "~1");
@@ -120,7 +121,39 @@ pub(crate) fn release_patch(object: &Value, app: &AppId) -> Value {
     patch.into()
 }
 
-/// Sends a [`release_patch`].
+/// The patch that takes an object over from other applications: their entries in managedFields go, and all values stay. A
+/// stale entry would keep alive what its application once stated, whatever ours says. None if there is no such entry.
+pub(crate) fn take_over_patch(object: &Value, app: &AppId) -> Option<Value> {
+    let all = entries(object);
+    let ours = manager(app);
+    let others: Vec<usize> = (0..all.len()).filter(|&index| is_anothers(&all[index], &ours)).collect();
+    let (&first, rest) = others.split_first()?;
+    let mut patch = as_it_was(object);
+    // From the end, so that the places of the others stay what they are.
+    for index in rest.iter().rev() {
+        patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{index}")}));
+    }
+    if others.len() < all.len() {
+        patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{first}")}));
+    } else {
+        // Without any entry the API server would make one that owns everything. Ours owns the label, until it applies.
+        let fields = json!({"f:metadata": {"f:labels": {format!("f:{PART_OF}"): {}}}});
+        for (field, value) in [("manager", ours.into()), ("fieldsV1", fields)] {
+            let place = format!("/metadata/managedFields/{first}/{field}");
+            patch.push(json!({"op": "replace", "path": place, "value": value}));
+        }
+    }
+    Some(patch.into())
+}
+
+/// Tests that refuse a whole patch when the object is not the one that was read.
+fn as_it_was(object: &Value) -> Vec<Value> {
+    let metadata = |field: &str| object.get("metadata").and_then(|m| m.get(field));
+    let test = |field| json!({"op": "test", "path": format!("/metadata/{field}"), "value": metadata(field)});
+    ["uid", "resourceVersion"].map(test).into()
+}
+
+/// Sends a [`release_patch`] or a [`take_over_patch`].
 pub(crate) async fn release(
     cx: &Cx,
     rest: &Rest,
@@ -235,6 +268,29 @@ mod tests {
             (&exactly["metadata"]["uid"], &exactly["metadata"]["resourceVersion"]),
             (&json!("u"), &json!("9"))
         );
+    }
+
+    #[test]
+    fn taking_over_drops_the_entries_of_other_applications() {
+        let mut object = member();
+        assert_eq!(take_over_patch(&object, &app("shop")), None);
+        // The only entry is replaced, not removed.
+        let patch = take_over_patch(&object, &app("blog")).unwrap();
+        assert_eq!(patch[0], json!({"op": "test", "path": "/metadata/uid", "value": "u-1"}));
+        assert_eq!(patch[1], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"}));
+        let replaced = |at: usize| (patch[at]["path"].as_str().unwrap(), &patch[at]["value"]);
+        assert_eq!(replaced(2), ("/metadata/managedFields/0/manager", &json!("gitops/blog")));
+        let label = json!({"f:metadata": {"f:labels": {format!("f:{PART_OF}"): {}}}});
+        assert_eq!(replaced(3), ("/metadata/managedFields/0/fieldsV1", &label));
+        // Those of everybody else stay.
+        let hand = json!({"manager": "kubectl", "operation": "Apply"});
+        let third = json!({"manager": "gitops/third", "operation": "Apply"});
+        object["metadata"]["managedFields"].as_array_mut().unwrap().extend([hand, third]);
+        let patch = take_over_patch(&object, &app("blog")).unwrap();
+        let steps: Vec<_> = patch.as_array().unwrap()[2..].iter().map(ToString::to_string).collect();
+        let remove =
+            |index| json!({"op": "remove", "path": format!("/metadata/managedFields/{index}")}).to_string();
+        assert_eq!(steps, [remove(2), remove(0)]);
     }
 
     #[test]

@@ -317,12 +317,16 @@ pub(crate) fn transport(error: &kube::Error) -> (KubeError, bool) {
 }
 
 fn certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-        // An io::Error that wraps another error does not name it as its source, but as its inner value.
-        error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
-    })?;
-    matches!(tls, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-        .then(|| shorten(&tls.to_string()))
+    let mut inner = error;
+    loop {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            let is_certificate =
+                matches!(tls, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented);
+            return is_certificate.then(|| shorten(&tls.to_string()));
+        }
+        // An I/O error does not name what it wraps as its source, but as its inner value; the client wraps twice.
+        inner = inner.downcast_ref::<std::io::Error>()?.get_ref()?;
+    }
 }
 
 #[cfg(test)]

@@ -36,13 +36,16 @@ struct State {
     running: HashMap<Scope, Running>,
     /// Kinds that may not be listed everywhere: they are watched by namespace.
     by_namespace: BTreeSet<Scope>,
+    /// For each kind that no watch follows yet, the version of the earliest list of members since somebody did.
+    offers: HashMap<Scope, u64>,
 }
 
 /// Watches and listeners. A watch runs as long as somebody listens to an application that has its kind in reach.
 #[derive(Debug, Default)]
 pub(crate) struct Hub(Mutex<State>);
 
-fn everywhere(entry: &Scope) -> Scope {
+/// The same kind, in all namespaces.
+pub(crate) fn everywhere(entry: &Scope) -> Scope {
     Scope { namespace: None, ..entry.clone() }
 }
 
@@ -73,6 +76,38 @@ impl Hub {
                 Running { sees, _stop: stop.drop_guard() }
             });
         }
+    }
+
+    /// Whether a kind is known not to be listable everywhere.
+    pub(crate) fn is_by_namespace(&self, scope: &Scope) -> bool {
+        self.state().by_namespace.contains(scope)
+    }
+
+    /// Takes note that a kind may not be listed everywhere.
+    pub(crate) fn by_namespace(&self, scope: &Scope) {
+        self.state().by_namespace.insert(scope.clone());
+    }
+
+    /// The members of an application in a scope were listed, at this version. A watch that begins there tells that
+    /// application of everything that changes; other applications list their members before they care.
+    pub(crate) fn offer(&self, scope: &Scope, version: &str) {
+        // Versions that do not count up cannot be compared: then the watch lists for itself.
+        let Ok(version) = version.parse::<u64>() else { return };
+        let mut state = self.state();
+        let scopes = [everywhere(scope), scope.clone()];
+        if scopes.iter().any(|scope| state.running.contains_key(scope)) {
+            return;
+        }
+        for scope in scopes {
+            let offer = state.offers.entry(scope).or_insert(version);
+            *offer = version.min(*offer);
+        }
+    }
+
+    /// The version from which a new watch can go on without a list. Each offer is taken once; one that is too old is
+    /// refused by the API server, and then the watch lists.
+    pub(crate) fn take_offer(&self, scope: &Scope) -> Option<String> {
+        self.state().offers.remove(scope).map(|version| version.to_string())
     }
 
     /// A kind may not be listed everywhere. Says whether there are namespaces in which to watch it instead.

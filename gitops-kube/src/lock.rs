@@ -1,7 +1,7 @@
 //! One writer per application: inside this process by a mutex, across processes by a lock in the record.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gitops_core::{AppId, Class, Clock, Cx, Fault, Intent, Timestamp};
@@ -21,6 +21,8 @@ pub(crate) struct Locks {
     ttl: Duration,
     clock: Arc<dyn Clock>,
     here: Mutex<HashMap<AppId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Records as our last sessions left them: most are still so when the next begins.
+    left: Mutex<HashMap<AppId, Stored>>,
 }
 
 /// A held lock, with the record as it was last written. Renewed until it is dropped; released by writing the record
@@ -40,7 +42,7 @@ impl Drop for Held {
 
 impl Locks {
     pub(crate) fn new(holder: String, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { holder, ttl, clock, here: Mutex::default() }
+        Self { holder, ttl, clock, here: Mutex::default(), left: Mutex::default() }
     }
 
     /// Takes the lock of an application and records the intent with it, in one write.
@@ -68,8 +70,14 @@ impl Locks {
         intent: &Intent,
     ) -> Result<Stored, Fault> {
         let mut last = Fault::retry("the record keeps changing");
+        let mut left = self.left().remove(app);
         for _ in 0..ATTEMPTS {
-            let mut stored = match records.read(cx, app).await? {
+            let known = match left.take() {
+                // If somebody has written it since, writing it fails, and it is read.
+                Some(left) => Some(left),
+                None => records.read(cx, app).await?,
+            };
+            let mut stored = match known {
                 Some(stored) => stored,
                 None => Stored::new(app.clone(), intent.source.clone())?,
             };
@@ -82,6 +90,15 @@ impl Locks {
             }
         }
         Err(last)
+    }
+
+    /// Takes note of a record as a session leaves it, without a lock.
+    pub(crate) fn leave(&self, stored: Stored) {
+        self.left().insert(stored.app.clone(), stored);
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<AppId, Stored>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self, stored: &Stored, intent: &Intent) -> Result<(), Fault> {
@@ -179,10 +196,11 @@ async fn renew(locks: Arc<Locks>, records: Records, stored: Arc<tokio::sync::Mut
 
 #[cfg(test)]
 mod tests {
-    use gitops_core::{ManualClock, Reach};
+    use gitops_core::{End, ManualClock, Reach, Target as _};
 
     use super::*;
     use crate::membership::tests::app;
+    use crate::mock::{Answer, server};
 
     const TTL: Duration = Duration::from_secs(15);
 
@@ -235,5 +253,35 @@ mod tests {
             let fault = locks.check(&stored(&locks, holder), &intent("elsewhere")).unwrap_err();
             assert_eq!(fault.class, Class::Denied);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_begins_from_what_the_last_one_left() {
+        let missing = Answer::Now(404, serde_json::json!({"kind": "Status", "code": 404}).to_string());
+        let conflict = Answer::Now(409, serde_json::json!({"kind": "Status", "code": 409}).to_string());
+        let (client, asked) = server(vec![
+            missing,
+            Answer::Stored,
+            Answer::Stored,
+            Answer::Stored,
+            Answer::Stored,
+            // Somebody wrote it meanwhile.
+            conflict,
+            Answer::Stored,
+            Answer::Stored,
+        ]);
+        let target = crate::KubeTarget::builder(client).with_state_namespace("state").build();
+        let cx = Cx::with_timeout(Duration::from_secs(60));
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            let before = asked.lock().unwrap().len();
+            let session = target.begin(&cx, &app("shop"), &intent("git")).await.unwrap();
+            requests.push(asked.lock().unwrap().len() - before);
+            if requests.len() < 3 {
+                session.finish(&cx, &End::new(Timestamp::UNIX_EPOCH, Vec::new())).await.unwrap();
+            }
+        }
+        // Read and created; replaced; refused, read and replaced.
+        assert_eq!(requests, [2, 1, 3]);
     }
 }

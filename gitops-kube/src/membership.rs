@@ -51,6 +51,14 @@ pub(crate) fn applied_fields<'a>(object: &'a Value, manager: &str) -> Option<&'a
     entry.get("fieldsV1")
 }
 
+/// Whether an entry of managedFields is what another application than that of `manager` owns by applying.
+pub(crate) fn is_anothers(entry: &Value, manager: &str) -> bool {
+    let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+    let theirs = text("manager");
+    let is_applied = text("operation") == "Apply" && text("subresource").is_empty();
+    theirs.starts_with(MANAGER_PREFIX) && theirs != manager && is_applied
+}
+
 /// The entries of `metadata.managedFields`.
 pub(crate) fn entries(object: &Value) -> &[Value] {
     object.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)

@@ -14,7 +14,10 @@ fn discovery(path: &str) -> Option<Value> {
         "responseKind": {"group": "apiextensions.k8s.io", "version": "v1", "kind": "CustomResourceDefinition"}});
     let extensions = json!([{"metadata": {"name": "apiextensions.k8s.io"},
         "versions": [{"version": "v1", "freshness": "Current", "resources": [definitions]}]}]);
-    let core = json!([{"metadata": {}, "versions": [{"version": "v1", "freshness": "Current", "resources": [maps]}]}]);
+    let namespaces = json!({"resource": "namespaces", "scope": "Cluster", "verbs": ["get"],
+        "responseKind": {"version": "v1", "kind": "Namespace"}});
+    let core = json!([{"metadata": {},
+        "versions": [{"version": "v1", "freshness": "Current", "resources": [maps, namespaces]}]}]);
     match path {
         "/api" => Some(json!({"kind": "APIGroupDiscoveryList", "items": core})),
         "/apis" => Some(json!({"kind": "APIGroupDiscoveryList", "items": extensions})),
@@ -40,6 +43,8 @@ pub(crate) fn lines(events: &[Value]) -> Answer {
 pub(crate) enum Answer {
     /// A status and a body.
     Now(u16, String),
+    /// What was sent last, as it is stored.
+    Stored,
     /// The request stays open.
     Never,
 }
@@ -51,7 +56,7 @@ pub(crate) fn server(answers: Vec<Answer>) -> (kube::Client, Arc<Mutex<Vec<Strin
     let log = asked.clone();
     tokio::spawn(async move {
         let mut answers = VecDeque::from(answers);
-        let mut open = Vec::new();
+        let (mut open, mut stored) = (Vec::new(), Vec::new());
         while let Some((request, send)) = handle.next_request().await {
             let body = |code: u16, text: String| {
                 Response::builder().status(code).body(Body::from(text.into_bytes()))
@@ -61,7 +66,14 @@ pub(crate) fn server(answers: Vec<Answer>) -> (kube::Client, Arc<Mutex<Vec<Strin
                 continue;
             }
             log.lock().unwrap().push(request.uri().to_string());
+            let sent = request.into_body().collect_bytes().await.unwrap();
+            if !sent.is_empty() {
+                stored = sent.to_vec();
+            }
             match answers.pop_front() {
+                Some(Answer::Stored) => {
+                    send.send_response(Response::new(Body::from(stored.clone())));
+                }
                 Some(Answer::Now(code, text)) => send.send_response(body(code, text).unwrap()),
                 _ => open.push(send),
             }

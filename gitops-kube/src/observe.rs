@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::discovery::{Discovered, Discovery, Served};
 use crate::error::KubeError;
+use crate::hub::{Hub, everywhere};
 use crate::list::{Listing, list};
 use crate::membership::{PART_OF, set_id};
 use crate::rest::{Call, Rest, escape};
@@ -20,12 +21,15 @@ use crate::view::View;
 const AT_ONCE: usize = 16;
 /// From how many objects on a list of the names that exist is cheaper than a request for each.
 const WORTH_A_LIST: usize = 8;
+/// From how many objects on lists of all members are cheaper than a request for each.
+const WORTH_ALL_LISTS: usize = 200;
 
 /// What reading takes.
 pub(crate) struct Observer<'a> {
     pub(crate) rest: &'a Rest,
     pub(crate) discovery: &'a Discovery,
     pub(crate) view: &'a View,
+    pub(crate) hub: &'a Hub,
     pub(crate) page: u32,
     pub(crate) app: &'a AppId,
     /// What was found out of kinds that are not served: whether they certainly do not exist.
@@ -44,18 +48,51 @@ impl Observer<'_> {
         also: &[ResourceId],
     ) -> Result<Observation, Fault> {
         let desired: BTreeSet<_> = also.iter().cloned().collect();
-        let scopes: BTreeSet<ReachEntry> = reach.0.iter().cloned().collect();
-        let lists = stream::iter(scopes).map(|scope| self.members(cx, scope)).buffer_unordered(AT_ONCE);
+        let mut kinds: BTreeMap<ReachEntry, Vec<ReachEntry>> = BTreeMap::new();
+        for entry in &reach.0 {
+            kinds.entry(everywhere(entry)).or_default().push(entry.clone());
+        }
+        let lists =
+            stream::iter(kinds).map(|(all, scopes)| self.kind(cx, all, scopes)).buffer_unordered(AT_ONCE);
         let mut found = Found::default();
-        for read in lists.collect::<Vec<_>>().await {
+        for read in lists.concat().await {
             found.add(stopped(cx, read)?);
         }
         let mut missing: Vec<_> =
             desired.iter().filter(|id| !found.objects.contains_key(*id)).cloned().collect();
         missing.retain(|id| !found.covers(id));
+        // What would be in a Namespace that is not there is not there either.
+        let (namespaces, mut missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_namespace);
+        let mut absent: BTreeSet<_> = namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+        let namespaces = self.possible(cx, namespaces, reach).await;
+        self.named(cx, namespaces, reach, &mut found).await?;
+        absent.retain(|name| {
+            let id = ResourceId::global("", "Namespace", name.clone());
+            !found.objects.contains_key(&id) && !found.covers(&id)
+        });
+        missing.retain(|id| id.namespace.as_ref().is_none_or(|namespace| !absent.contains(namespace)));
         let missing = self.possible(cx, missing, reach).await;
         self.named(cx, missing, reach, &mut found).await?;
         Ok(found.into_observation(self.view, self.app, &desired))
+    }
+
+    /// The members of one kind, by one list where it may be listed everywhere, else by one for each namespace.
+    async fn kind(&self, cx: &Cx, all: ReachEntry, scopes: Vec<ReachEntry>) -> Vec<Read> {
+        if scopes.len() > 1 && !self.hub.is_by_namespace(&all) {
+            let read = self.members(cx, all.clone()).await;
+            match &read {
+                Err(unseen) if unseen.fault.class == Class::Denied => self.hub.by_namespace(&all),
+                Err(_) => return vec![read],
+                // Where nobody wrote down that we are, we are not.
+                Ok(_) => {
+                    let is_in_reach = |id: &ResourceId| scopes.iter().any(|scope| scope.holds(id));
+                    let within =
+                        |objects: Vec<_>| objects.into_iter().filter(|(id, _)| is_in_reach(id)).collect();
+                    return vec![read.map(within)];
+                }
+            }
+        }
+        stream::iter(scopes).map(|scope| self.members(cx, scope)).buffer_unordered(AT_ONCE).collect().await
     }
 
     /// Of objects that are no members, those that may exist. Where many of one kind and namespace are looked for, as at
@@ -105,6 +142,13 @@ impl Observer<'_> {
                 None => asked.push(id.clone()),
             }
         }
+        if asked.len() >= WORTH_ALL_LISTS {
+            let mut observed = self.everything(cx, reach, &asked).await?;
+            let asked: BTreeSet<_> = asked.into_iter().collect();
+            observed.live.retain(|live| asked.contains(&live.id));
+            observed.live.extend(found.remembered);
+            return Ok(observed);
+        }
         self.named(cx, asked, reach, &mut found).await?;
         Ok(found.into_observation(self.view, self.app, &ids))
     }
@@ -137,7 +181,11 @@ impl Observer<'_> {
         let selector = format!("{PART_OF}={}", set_id(self.app, &self.view.state_namespace));
         let listed = list(cx, self.rest, &served, scope.namespace.as_deref(), &selector, self.page).await;
         match listed {
-            Ok((items, _)) => Ok(items),
+            Ok((items, version)) => {
+                // Watching can go on from here, instead of listing all this again.
+                self.hub.offer(&scope, &version);
+                Ok(items)
+            }
             Err(fault) if fault.class == Class::NotFound => {
                 // The kind went away since discovery; ask again, and believe only a definite answer.
                 self.discovery.forget();
@@ -232,6 +280,10 @@ impl Observer<'_> {
             Err(fault) => Err(fault),
         }
     }
+}
+
+fn is_namespace(id: &ResourceId) -> bool {
+    id.group.is_empty() && id.kind == "Namespace"
 }
 
 /// The version at which an object is read, if one is recorded.

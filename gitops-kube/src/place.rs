@@ -81,8 +81,11 @@ fn place_one(
     }
     let rank = rank(&kind.group, &kind.kind);
     let object = normalise(&manifest.object, &id);
-    let placed =
-        Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires).with_object(object);
+    let mut placed = Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires);
+    // Most objects are written as they are applied: their tree is kept once.
+    if object != *placed.manifest.object {
+        placed = placed.with_object(object);
+    }
     match unresolved {
         Some(why) => placed.with_unresolved(why),
         None => placed,

@@ -9,7 +9,7 @@ use gitops_core::{
 use gitops_diff::{Difference, FieldPath, FieldSet};
 use serde_json::Value;
 
-use crate::apply::{apply, apply_body, delete, release, release_patch, wait_established};
+use crate::apply::{apply, apply_body, delete, release, release_patch, take_over_patch, wait_established};
 use crate::cache::{Applied, Seen, fingerprint};
 use crate::compare::{Context, overruled};
 use crate::discovery::Served;
@@ -64,6 +64,11 @@ impl KubeSession {
         let served = self.served(cx, id, Some(&desired.manifest.version)).await?;
         let before = shared.view.cache.seen(id);
         let key = self.held.stored.lock().await.key.clone();
+        let taken = match step.action {
+            Action::Adopt => Some(self.take_over(cx, &served, step).await?),
+            _ => None,
+        };
+        let step = taken.as_ref().unwrap_or(step);
         let answer = match self.send(cx, &served, step, desired, &key).await {
             Ok(answer) => answer,
             // An update of what is gone: the precondition did not hold. (A creation misses its namespace instead.)
@@ -83,6 +88,24 @@ impl KubeSession {
         done.overruled = overruled;
         done.notes = answer.warnings;
         Ok(done)
+    }
+
+    /// Releases an object that is adopted from the applications that had it: the step to go on with. Who stops here leaves
+    /// an object that bears the old label without a proof, and is adopted by the same step.
+    async fn take_over(&self, cx: &Cx, served: &Served, step: &Step) -> Result<Step, Fault> {
+        let (shared, id) = (&self.shared, &step.id);
+        let changed =
+            || Fault::new(Class::Precondition, "it is not the object that was seen").at(format!("{id:#}"));
+        let live = self.look(cx, served, id).await?.ok_or_else(changed)?;
+        if !is_as_seen(&step.expect, &live) {
+            return Err(changed());
+        }
+        let mut step = step.clone();
+        if let Some(patch) = live.object.as_deref().and_then(|object| take_over_patch(object, &self.app)) {
+            let released = release(cx, &shared.rest, served, id, &self.app, &patch).await?;
+            step.expect = Expect::Exactly(View::token(&released));
+        }
+        Ok(step)
     }
 
     /// Applies, with the fields that are left to others as they are.
@@ -311,6 +334,7 @@ impl Session for KubeSession {
             stored.key.clone(),
             stored.record.reach.clone(),
         );
+        shared.locks.leave(stored.clone());
         shared.hub.reach_changed(shared);
         Ok(())
     }

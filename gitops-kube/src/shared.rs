@@ -36,14 +36,21 @@ pub(crate) struct Shared {
 impl Shared {
     /// Takes note of an application's record, and watches where it reaches.
     pub(crate) fn know(self: &Arc<Self>, stored: &Stored) {
+        if self.note(stored) {
+            self.hub.reach_changed(self);
+        }
+    }
+
+    /// Takes note of an application's record. Says whether that is news, after which [`Hub::reach_changed`] is due.
+    pub(crate) fn note(&self, stored: &Stored) -> bool {
         let known = self.view.cache.known(&stored.app);
         let same =
             known.is_some_and(|k| k.key.as_ref() == Some(&stored.key) && k.reach == stored.record.reach);
         if !same {
             let (key, reach): (_, Reach) = (stored.key.clone(), stored.record.reach.clone());
             self.view.cache.know(&stored.app, &self.records.namespace, key, reach);
-            self.hub.reach_changed(self);
         }
+        !same
     }
 
     /// Whose object is compared, as far as that is known.

@@ -183,6 +183,7 @@ impl KubeTarget {
             rest: &shared.rest,
             discovery: &shared.discovery,
             view: &shared.view,
+            hub: &shared.hub,
             page: shared.page,
             app,
             unserved: tokio::sync::Mutex::default(),
@@ -240,13 +241,24 @@ impl Target for KubeTarget {
             Observe::Everything { also } => {
                 // Somebody may have deleted the record; then what we remember of it is better than nothing.
                 let remembered = || self.shared.view.cache.known(app).map(|known| known.reach);
-                let recorded = self.read(cx, app).await?.map(|record| record.reach);
+                let stored = self.shared.records.read(cx, app).await?;
+                let is_news = stored.as_ref().is_some_and(|stored| self.shared.note(stored));
+                let recorded = stored.map(|stored| stored.record.reach);
                 let reach = recorded.or_else(remembered).unwrap_or_default();
-                self.observer(app).everything(cx, &reach, also).await
+                let observed = self.observer(app).everything(cx, &reach, also).await;
+                if is_news {
+                    // Watches begin where these lists end.
+                    self.shared.hub.reach_changed(&self.shared);
+                }
+                observed
             }
             Observe::Objects(ids) => {
                 let reach = self.reach(cx, app).await?;
                 self.observer(app).objects(cx, ids, &reach, |id| self.shared.hub.watches(id)).await
+            }
+            Observe::Anew(ids) => {
+                let reach = self.reach(cx, app).await?;
+                self.observer(app).objects(cx, ids, &reach, |_| false).await
             }
             _ => Err(Fault::new(
                 gitops_core::Class::Unsupported,

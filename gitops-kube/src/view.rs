@@ -72,7 +72,8 @@ impl View {
         let mut live = Live::new(id.clone(), seen.token.clone());
         live.owner = owner(&object, id, app, &self.state_namespace, key.as_ref(), desired);
         live.health = seen.health.clone();
-        live.memo = self.cache.memo(id, &seen.token.incarnation, fingerprint(&object, app));
+        let now = if seen.app.as_ref() == Some(app) { seen.now } else { fingerprint(&object, app) };
+        live.memo = self.cache.memo(id, &seen.token.incarnation, now);
         live.keep = seen.keep;
         live.precious = is_precious(&id.group, &id.kind);
         live.rank = rank(&id.group, &id.kind);

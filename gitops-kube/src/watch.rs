@@ -27,6 +27,8 @@ use crate::view::{View, id_of};
 const LONGEST: Duration = Duration::from_secs(290);
 /// Bookmarks come about once a minute: a watch that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(320);
+/// For reading a list, with all its pages.
+const LISTING: Duration = Duration::from_secs(300);
 /// A watch that ends sooner than this counts as failed.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// Failures in a row after which listeners are told that changes cannot be seen: about three seconds, in which the
@@ -104,7 +106,7 @@ impl Watch {
         let mut version: Option<(Served, String)> = None;
         loop {
             let ended = match version.take() {
-                None => match self.relist(first).await {
+                None => match self.start(first).await {
                     Ok(listed) => {
                         first = false;
                         version = Some(listed);
@@ -137,8 +139,9 @@ impl Watch {
             };
             let Some(shared) = self.shared.upgrade() else { return };
             let Err(fault) = ended else { continue };
-            let forbidden = fault.class == Class::Denied;
-            if forbidden
+            let denied = fault.class == Class::Denied;
+            // Whose token is not known now (401) may see everything again when it is.
+            if has_code(&fault, 403)
                 && self.scope.namespace.is_none()
                 && shared.hub.forbidden_everywhere(&shared, &self.scope)
             {
@@ -150,7 +153,7 @@ impl Watch {
                 shared.discovery.forget();
             }
             tracing::debug!(kind = %self.kind(), %fault, "a watch failed");
-            if forbidden || backoff.failures >= PATIENCE {
+            if denied || backoff.failures >= PATIENCE {
                 if !blind {
                     shared.hub.scope(&shared, &self.scope, |queue| queue.blind(fault.note()));
                 }
@@ -167,6 +170,21 @@ impl Watch {
         GroupKind::new(&self.scope.group, &self.scope.kind)
     }
 
+    /// The version to follow from: at the start that of a list that somebody has just read, else of one of our own.
+    async fn start(&self, first: bool) -> Result<(Served, String), Fault> {
+        let shared = self.shared.upgrade().ok_or_else(Fault::cancelled)?;
+        let offer = shared.hub.take_offer(&self.scope).filter(|_| first);
+        let rest = shared.rest.clone();
+        drop(shared);
+        match offer {
+            Some(version) => {
+                let cx = Cx::new(self.stop.clone(), LISTING);
+                Ok((self.served(&cx, &rest).await?, version))
+            }
+            None => self.relist(first).await,
+        }
+    }
+
     /// Lists the members of all applications, and tells what differs from what was known.
     async fn relist(&self, first: bool) -> Result<(Served, String), Fault> {
         let gone = || Fault::cancelled();
@@ -174,7 +192,7 @@ impl Watch {
             let shared = self.shared.upgrade().ok_or_else(gone)?;
             (shared.rest.clone(), shared.page)
         };
-        let cx = Cx::new(self.stop.clone(), Duration::from_secs(300));
+        let cx = Cx::new(self.stop.clone(), LISTING);
         let served = self.served(&cx, &rest).await?;
         let (items, version) =
             list(&cx, &rest, &served, self.scope.namespace.as_deref(), PART_OF, page).await?;
@@ -304,7 +322,11 @@ fn set_version(version: &mut String, object: &Value) {
 }
 
 fn is_expired(fault: &Fault) -> bool {
-    matches!(fault.source.downcast_ref::<KubeError>(), Some(KubeError::Api { code: 410, .. }))
+    has_code(fault, 410)
+}
+
+fn has_code(fault: &Fault, code: u16) -> bool {
+    matches!(fault.source.downcast_ref::<KubeError>(), Some(KubeError::Api { code: answered, .. }) if *answered == code)
 }
 
 #[cfg(test)]

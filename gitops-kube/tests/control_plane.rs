@@ -234,7 +234,10 @@ async fn a_crash_of_the_api_server_loses_nothing_that_it_confirmed() {
     let client = Client::try_from(plane.client_config().unwrap()).unwrap();
     create(&client, &json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "kept" } }))
         .await;
-    assert!(matches!(plane.start_api().await, Err(ControlPlaneError::AlreadyRunning)));
+    assert!(matches!(
+        plane.start_api().await,
+        Err(ControlPlaneError::AlreadyRunning { program: "kube-apiserver" })
+    ));
 
     plane.stop_api();
     assert!(api(&client, "v1", "ConfigMap").get("kept").await.is_err());

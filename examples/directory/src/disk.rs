@@ -83,12 +83,11 @@ impl Disk {
         for part in &parts[..parts.len().saturating_sub(1)] {
             at.push(part);
             match absent(fs::symlink_metadata(&at)).map_err(|error| io_fault(&error).at(path))? {
-                None => return Ok(false),
                 Some(found) if found.is_dir() => {}
                 Some(found) if found.is_symlink() => {
                     return Err(Fault::invalid(format!("{part} is a link: links are not followed")).at(path));
                 }
-                Some(_) => return Ok(false),
+                _ => return Ok(false),
             }
         }
         Ok(true)
@@ -188,7 +187,11 @@ pub(crate) fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 pub(crate) fn io_fault(error: &io::Error) -> Fault {
     let class = match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Class::Denied,
-        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Class::Invalid,
+        // A file stands where a directory is needed, or the other way round.
+        ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::AlreadyExists
+        | ErrorKind::InvalidFilename => Class::Invalid,
         _ => Class::RETRY,
     };
     Fault::new(class, error.to_string())

@@ -92,7 +92,7 @@ impl Work<'_> {
         if let Err(fault) = placed {
             if fault.class != Class::OutcomeUnknown {
                 Disk::discard(&new);
-                self.restore(before)?;
+                self.restore(&before)?;
             }
             return Err(fault);
         }
@@ -123,7 +123,7 @@ impl Work<'_> {
         Ok(before)
     }
 
-    fn restore(&mut self, before: BTreeMap<AppId, Member>) -> Result<(), Fault> {
+    fn restore(&mut self, before: &BTreeMap<AppId, Member>) -> Result<(), Fault> {
         for (name, app) in &mut self.state.apps {
             app.members.remove(&self.path);
             if let Some(was) = before.get(name) {

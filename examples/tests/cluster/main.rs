@@ -8,7 +8,6 @@ mod common;
 mod healing;
 mod limited_token;
 mod neighbours;
-mod outages;
 mod rebuild;
 mod story;
 mod support;

@@ -71,7 +71,7 @@ async fn a_crash_at_each_request_of_a_sync_leaves_no_orphan() {
     let survivor = AtomicBool::new(false);
     let reads = (1..).map(Point::Read).take_while(|_| !survivor.load(Ordering::Relaxed));
     let (cluster, neighbour, survivor) = (&cluster, &neighbour, &survivor);
-    let lives = points.chain(reads).map(|point| async move {
+    let all = points.chain(reads).map(|point| async move {
         let life = Life::new(cluster, named(point));
         life.deploy().await;
         let before = life.stage.note(neighbour).await;
@@ -80,11 +80,11 @@ async fn a_crash_at_each_request_of_a_sync_leaves_no_orphan() {
             survivor.store(true, Ordering::Relaxed);
         }
         life.restart().await;
-        let live = life.stage.check(&before, life.head()).await;
+        let there = life.stage.check(&before, life.head()).await;
         life.stage.leave().await;
-        (point, death, (life.stage.scenario, live))
+        (point, death, (life.stage.scenario, there))
     });
-    let ended: Vec<_> = stream::iter(lives).buffer_unordered(AT_ONCE).collect().await;
+    let ended: Vec<_> = stream::iter(all).buffer_unordered(AT_ONCE).collect().await;
     println!("{} crashes, after {:?}", ended.len(), begun.elapsed());
 
     let (mut deaths, mut lives) = (BTreeMap::new(), Vec::new());
@@ -93,7 +93,7 @@ async fn a_crash_at_each_request_of_a_sync_leaves_no_orphan() {
         lives.push(life);
     }
     each_write_was_the_last(&writes, &deaths);
-    let reads = (1..).take_while(|&n| deaths[&Point::Read(n)].survived.is_none()).count();
+    let reads = (1..=deaths.len()).take_while(|&n| deaths[&Point::Read(n)].survived.is_none()).count();
     println!("died at each of {} writes, twice, and at each of {reads} reads", writes.len());
     assert!(reads >= whole.len() / 4, "a sync reads more than that");
     audit::check(cluster, &lives);

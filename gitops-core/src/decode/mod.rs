@@ -30,7 +30,7 @@ pub struct DecodeLimits {
 }
 
 impl Default for DecodeLimits {
-    /// 4 MiB, 10,000 documents, 64 levels, 400,000 values, 20,000 values by aliases, 48 MiB of memory for values: well
+    /// 4 MiB, 10,000 documents, 64 levels, 400,000 values, 20,000 values by aliases, 44 MiB of memory for values: well
     /// above what people commit, and with all that reading takes below 64 MiB.
     fn default() -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Default for DecodeLimits {
             max_depth: 64,
             max_nodes: 400_000,
             max_alias_nodes: 20_000,
-            max_memory: 48 << 20,
+            max_memory: 44 << 20,
         }
     }
 }

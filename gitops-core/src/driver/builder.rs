@@ -78,7 +78,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// How many objects of one application are written at once: 8 if not given.
+    /// How many objects of one application are written at once: 16 if not given.
     pub fn with_concurrency(mut self, steps: usize) -> Self {
         self.settings.concurrency = steps;
         self

@@ -56,7 +56,7 @@ impl Cell {
         let written = if steps > 0 || is_new {
             // What comes in between may end this at any instant: then it must be read again.
             let recorded = state.recorded.take();
-            let written = self.write(&cx, pass.stops, plan, trigger).await?;
+            let written = self.write(&cx, pass.stops, plan, trigger, !state.is_partial).await?;
             if written.recorded.is_ok() {
                 // Of an application that is removed, nothing is left.
                 state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
@@ -84,6 +84,11 @@ impl Cell {
                 unrecorded: Some(fault.note()),
                 ..end
             };
+        }
+        if plan.complete && !state.is_partial {
+            let mut others =
+                plan.items.iter().zip(&written.outcomes).filter(|(item, _)| item.desired.is_none());
+            state.only_desired = others.all(|(_, outcome)| is_gone(outcome));
         }
         if end.result == PassResult::Good && plan.complete {
             state.reached.clone_from(&plan.revision);
@@ -113,7 +118,15 @@ impl Cell {
         Ok(Synced::Done(report, end))
     }
 
-    async fn write(&self, cx: &Cx, stops: &Stops, plan: &Plan, trigger: Trigger) -> Result<Written, Fault> {
+    /// Carries out what there is to do; `whole` says that the plan was made from a look at all members.
+    async fn write(
+        &self,
+        cx: &Cx,
+        stops: &Stops,
+        plan: &Plan,
+        trigger: Trigger,
+        whole: bool,
+    ) -> Result<Written, Fault> {
         let reach = reach(plan);
         let intent = Intent::new(self.app.source.identity(), plan.revision.clone(), reach.clone());
         let session =
@@ -122,8 +135,10 @@ impl Cell {
         let (outcomes, live) = self.run(cx, &*session, plan, trigger, &how).await;
         let mut end = End::new(self.emitter.now(), outcomes);
         let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
-        let nothing_else =
-            plan.complete && plan.unseen.is_empty() && nothing_else_is_left(plan, &end.outcomes, &live);
+        let nothing_else = whole
+            && plan.complete
+            && plan.unseen.is_empty()
+            && nothing_else_is_left(plan, &end.outcomes, &live);
         if all_good && plan.complete {
             end.applied.clone_from(&plan.revision);
             end.forget = plan.revision.is_none() && nothing_else;

@@ -131,18 +131,17 @@ impl Cell {
         state: &'a mut State,
         cx: &Cx,
     ) -> Result<&'a mut Recorded, Fault> {
-        let known = match state.recorded.take() {
-            Some(known) => known,
-            None => {
-                let recall = self.app.target.recall(cx, &self.app.id);
-                let record = cx.bound("reading the record", recall).await??;
-                let known = record.map_or_else(Recorded::default, |record| Recorded {
-                    attempted: record.attempted,
-                    applied: record.applied,
-                });
-                state.reached = state.reached.take().or_else(|| known.applied.clone());
-                known
-            }
+        let known = if let Some(known) = state.recorded.take() {
+            known
+        } else {
+            let recall = self.app.target.recall(cx, &self.app.id);
+            let record = cx.bound("reading the record", recall).await??;
+            let known = record.map_or_else(Recorded::default, |record| Recorded {
+                attempted: record.attempted,
+                applied: record.applied,
+            });
+            state.reached = state.reached.take().or_else(|| known.applied.clone());
+            known
         };
         Ok(state.recorded.insert(known))
     }

@@ -1,5 +1,6 @@
 //! One pass over an application: what the worker, and people who ask for a single sync, have in common.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use super::cell::{Cell, Held, PassEnd, PassResult, Released, SourceTrouble, Stat
 use super::desire::NotDesired;
 use crate::{
     Class, Counts, Cx, Decision, Desired, DriftPolicy, EventKind, Expect, Fault, Goal, Inputs, Observation,
-    Observe, Plan, Revision, SyncReport, Trigger, plan,
+    Observe, Placed, Plan, ResourceId, Revision, SyncReport, Trigger, plan,
 };
 
 /// For asking a source what it has: no content moves.
@@ -263,19 +264,22 @@ impl Cell {
 
     /// Whether a desired state is what is in force, at another revision, and all of it is there.
     fn is_same_as_in_force(&self, state: &State, desired: &Desired) -> bool {
+        self.is_settled(state) && state.in_force.as_ref().is_some_and(|known| known.is_same(desired))
+    }
+
+    /// Whether what is in force is wholly there, and a watch would have told if it were not.
+    fn is_settled(&self, state: &State) -> bool {
         self.app.target.capabilities().watches
             && state.held.is_none()
             && state.standing.is_settled()
             && state.reached.is_some()
-            && state.in_force.as_ref().is_some_and(|known| known.is_same(desired))
     }
 
     /// A revision in which nothing of the application changed is in force without a look at the target: what a commit
     /// costs follows from what it touched. The target's record is brought up to it with the next session.
     fn carry_over(&self, state: &mut State, pass: &Pass<'_>, desired: Arc<Desired>) -> PassEnd {
         let (revision, trigger) = (desired.revision().clone(), Trigger::Revision);
-        let nothing =
-            self.plan_goal(Goal::Heal(&desired, &std::collections::BTreeSet::new()), &Observation::default());
+        let nothing = self.plan_goal(Goal::Heal(&desired, &BTreeSet::new()), &Observation::default());
         let digest = nothing.digest();
         let counts = Counts { unchanged: desired.objects().len(), ..Counts::default() };
         self.emit(EventKind::SyncStarted { revision: Some(revision.clone()), trigger, digest, steps: 0 });
@@ -307,9 +311,15 @@ impl Cell {
         desired: &Desired,
         trigger: Trigger,
     ) -> Result<Plan, Fault> {
-        let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
-        let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
-        let observed = self.observe(cx, &what).await?;
+        let touched = self.touched(state, desired, trigger);
+        state.is_partial = touched.is_some();
+        let observed = if let Some(touched) = touched {
+            self.look_at(cx, desired, touched).await?
+        } else {
+            let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
+            let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
+            self.observe(cx, &what).await?
+        };
         // What differs from the revision in force is drift, unless somebody asks for it to be put back.
         let may_leave = self.app.policy.drift == DriftPolicy::Report && trigger != Trigger::Manual;
         let goal = if may_leave && self.reached(state, cx).await?.as_ref() == Some(desired.revision()) {
@@ -318,6 +328,45 @@ impl Cell {
             Goal::Sync(desired)
         };
         Ok(self.plan_goal(goal, &observed))
+    }
+
+    /// The objects that another revision changes or adds, if all others are known to be as desired and nothing is taken
+    /// away: then a commit costs what it touched. To prune takes a look at all members.
+    fn touched(&self, state: &State, desired: &Desired, trigger: Trigger) -> Option<BTreeSet<ResourceId>> {
+        let known = state.in_force.as_ref().filter(|known| {
+            trigger == Trigger::Revision
+                && self.is_settled(state)
+                && state.only_desired
+                && state.reached.as_ref() == Some(known.revision())
+        })?;
+        let objects = desired.objects();
+        if known.objects().keys().any(|id| !objects.contains_key(id)) {
+            return None;
+        }
+        let is_same = |placed: &Placed| {
+            let before = known.objects().get(&placed.id);
+            before.is_some_and(|before| {
+                before.digest == placed.digest && before.manifest.version == placed.manifest.version
+            })
+        };
+        let touched = objects.values().filter(|placed| placed.unresolved.is_none() && !is_same(placed));
+        Some(touched.map(|placed| placed.id.clone()).collect())
+    }
+
+    /// Reads some objects, and asks for the others from memory.
+    async fn look_at(
+        &self,
+        cx: &Cx,
+        desired: &Desired,
+        touched: BTreeSet<ResourceId>,
+    ) -> Result<Observation, Fault> {
+        let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
+        let others = placed.map(|placed| &placed.id).filter(|id| !touched.contains(id)).cloned().collect();
+        let mut observed = self.observe(cx, &Observe::Objects(others)).await?;
+        let read = self.observe(cx, &Observe::Anew(touched.into_iter().collect())).await?;
+        observed.live.extend(read.live);
+        observed.unseen.extend(read.unseen);
+        Ok(observed)
     }
 
     pub(super) async fn observe(&self, cx: &Cx, what: &Observe) -> Result<Observation, Fault> {

@@ -37,7 +37,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(600),
             grace: Duration::from_secs(30),
             backoff: Backoff::default(),
-            concurrency: 8,
+            concurrency: 16,
             passes: 4,
             events: 1024,
             clock: Arc::new(SystemClock),

@@ -27,7 +27,8 @@ fn all() -> Vec<(EventKind, Value)> {
     let web = json!({"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web"});
     let fault = json!({"class": "denied", "at": "Deployment/shop/web", "message": "forbidden"});
     let rev = json!({"id": "91b2c07"});
-    let guard: Guard = serde_json::from_value(json!({"prune": 5, "members": 5, "limit": 10})).unwrap();
+    let guard: Guard =
+        serde_json::from_value(json!({"prune": 5, "members": 5, "limit": 10, "precious": 1})).unwrap();
     let outcome =
         Outcome { id: id(), action: Some(Action::Update), verdict: Verdict::Failed { fault: note() } };
     let report = SyncReport {
@@ -91,7 +92,7 @@ fn all() -> Vec<(EventKind, Value)> {
         ),
         (
             EventKind::ApprovalNeeded { revision: Some(revision), digest, guard },
-            json!({"type": "approval_needed", "revision": rev, "digest": digest, "guard": {"prune": 5, "members": 5, "limit": 10}}),
+            json!({"type": "approval_needed", "revision": rev, "digest": digest, "guard": {"prune": 5, "members": 5, "limit": 10, "precious": 1}}),
         ),
         (
             EventKind::SyncFinished { report },

@@ -22,9 +22,9 @@ pub struct Execution {
 }
 
 impl Default for Execution {
-    /// Eight steps at once.
+    /// Sixteen steps at once.
     fn default() -> Self {
-        Self { concurrency: 8, stop: CancellationToken::new() }
+        Self { concurrency: 16, stop: CancellationToken::new() }
     }
 }
 

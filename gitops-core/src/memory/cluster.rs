@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::event::ObjectEvent;
 use super::faults::Faults;
 use super::kinds::Scope;
 use super::store::{Store, Write};
-use crate::{Class, Clock, Events, Fault, GroupKind, ResourceId, SystemClock};
+use crate::{Class, Clock, Events, Expect, Fault, GroupKind, ResourceId, SystemClock};
 
 /// A cluster in memory that behaves like a Kubernetes API server where it matters here: resource versions, generations
 /// and UIDs; namespaces that must exist; server-side apply with an owner for each field, and conflicts; finalizers;
@@ -112,7 +113,7 @@ impl MemoryCluster {
 
     /// Creates an object, as `kubectl create` does it.
     pub fn create(&self, manager: &str, object: &Value) -> Result<Value, Fault> {
-        let absent = crate::Expect::Absent;
+        let absent = Expect::Absent;
         self.write(|store, at| {
             Ok((*store.update(Write { manager, at, expect: Some(&absent) }, object)?).clone())
         })
@@ -123,12 +124,20 @@ impl MemoryCluster {
         self.write(|store, at| store.delete(Write { manager, at, expect: None }, id))
     }
 
+    /// Deletes an object if it is as expected: another incarnation, or another state of it, is [`Class::Precondition`].
+    pub fn delete_if(&self, manager: &str, id: &ResourceId, expect: &Expect) -> Result<(), Fault> {
+        self.write(|store, at| {
+            // Whoever asks for the end of what is gone is told so, whatever was expected.
+            let expect = store.objects.contains_key(id).then_some(expect);
+            store.delete(Write { manager, at, expect }, id)
+        })
+    }
+
     /// Writes an object's `status`, as its controller does it.
     pub fn update_status(&self, controller: &str, id: &ResourceId, status: Value) -> Result<Value, Fault> {
-        self.update(controller, id, |object| {
-            if let Some(fields) = object.as_object_mut() {
-                fields.insert("status".into(), status);
-            }
+        self.write(|store, at| {
+            let write = Write { manager: controller, at, expect: None };
+            Ok((*store.update_status(write, id, status)?).clone())
         })
     }
 
@@ -136,6 +145,18 @@ impl MemoryCluster {
     /// every object.
     pub fn changes(&self) -> Events<ResourceId> {
         super::watch::changes(self)
+    }
+
+    /// The version of the cluster's state, which every write moves: what a list of an API server has as its
+    /// `resourceVersion`.
+    pub fn version(&self) -> u64 {
+        self.store().version
+    }
+
+    /// What changed after a [version](Self::version), in order: a watch of an API server that begins there. None if some
+    /// of it is forgotten (there, `410 Gone`): then look at all objects, and begin anew.
+    pub fn events_since(&self, version: u64) -> Option<Vec<ObjectEvent>> {
+        super::event::since(&self.store(), version)
     }
 
     /// Watches see nothing until [`resume_watches`](Self::resume_watches); then they catch up.

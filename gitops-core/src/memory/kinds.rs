@@ -1,7 +1,9 @@
 //! Which kinds a cluster serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use gitops_diff::TypeRef;
+use gitops_diff::schema::{BuiltIn, Schema, SchemaError, Type, TypeGraph};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,8 +51,14 @@ const CLUSTER: [(&str, &[&str]); 5] = [
 ];
 
 /// The kinds a cluster serves, by group and kind.
-#[derive(Debug, Clone)]
-pub(super) struct Kinds(BTreeMap<GroupKind, Scope>);
+#[derive(Debug)]
+pub(super) struct Kinds {
+    scopes: BTreeMap<GroupKind, Scope>,
+    /// What is known about those that are defined in the cluster.
+    schemas: BTreeMap<GroupKind, TypeGraph>,
+    /// Those of them whose status is written by itself.
+    with_status: BTreeSet<GroupKind>,
+}
 
 impl Kinds {
     /// The kinds that nearly every cluster has.
@@ -61,19 +69,53 @@ impl Kinds {
                 .flat_map(|(group, kinds)| kinds.iter().map(|kind| (GroupKind::new(*group, *kind), scope)))
                 .collect()
         };
-        Self(all(&NAMESPACED, Scope::Namespaced).into_iter().chain(all(&CLUSTER, Scope::Cluster)).collect())
+        let scopes =
+            all(&NAMESPACED, Scope::Namespaced).into_iter().chain(all(&CLUSTER, Scope::Cluster)).collect();
+        Self { scopes, schemas: BTreeMap::new(), with_status: BTreeSet::new() }
     }
 
     pub(super) fn add(&mut self, kind: GroupKind, scope: Scope) {
-        self.0.insert(kind, scope);
+        self.scopes.insert(kind, scope);
+    }
+
+    /// Serves what an object defines, if it defines a kind.
+    pub(super) fn define(&mut self, object: &Value) -> Result<(), SchemaError> {
+        let Some((kind, scope)) = defined_by(object) else { return Ok(()) };
+        self.schemas.insert(kind.clone(), TypeGraph::from_crds([object])?);
+        let versions = object["spec"]["versions"].as_array();
+        let has_status = |version: &Value| version.pointer("/subresources/status").is_some();
+        if versions.is_some_and(|versions| versions.iter().any(has_status)) {
+            self.with_status.insert(kind.clone());
+        } else {
+            self.with_status.remove(&kind);
+        }
+        self.add(kind, scope);
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, kind: &GroupKind) {
-        self.0.remove(kind);
+        self.scopes.remove(kind);
+        self.schemas.remove(kind);
+        self.with_status.remove(kind);
     }
 
     pub(super) fn scope(&self, kind: &GroupKind) -> Option<Scope> {
-        self.0.get(kind).copied()
+        self.scopes.get(kind).copied()
+    }
+
+    /// Whether the status of such objects is written by itself, and not with the object.
+    pub(super) fn has_status(&self, object: &Value) -> bool {
+        let of = TypeRef::of(object);
+        let is_built_in = |ty: Type<'_>| ty.map().is_some_and(|fields| fields.field("status").is_some());
+        self.with_status.contains(&GroupKind::new(of.group, of.kind))
+            || BuiltIn.type_of(&of).is_some_and(is_built_in)
+    }
+}
+
+impl Schema for Kinds {
+    fn type_of(&self, kind: &TypeRef<'_>) -> Option<Type<'_>> {
+        let defined = self.schemas.get(&GroupKind::new(kind.group, kind.kind));
+        defined.and_then(|schema| schema.type_of(kind)).or_else(|| BuiltIn.type_of(kind))
     }
 }
 

@@ -27,6 +27,16 @@ pub(super) fn marked_for(object: &Value) -> Option<AppId> {
     object["metadata"]["labels"][LABEL].as_str()?.parse().ok()
 }
 
+/// The application that an object is marked for, if that one made the mark.
+pub(super) fn proven_for(object: &Value) -> Option<AppId> {
+    marked_for(object).filter(|app| is_proven(object, app))
+}
+
+fn is_proven(object: &Value, by: &AppId) -> bool {
+    let label = FieldPath::of_fields(["metadata", "labels", LABEL]);
+    owned_fields(object, by).is_some_and(|owned| owned.contains(&label))
+}
+
 /// Whose an object is. One that is wanted and bears our signature, but not (any more) our mark, is ours to mend; it is no
 /// member, so that nobody's change of a label makes us delete anything.
 pub(super) fn owner(object: &Value, app: &AppId, is_wanted: bool) -> Owner {
@@ -34,10 +44,8 @@ pub(super) fn owner(object: &Value, app: &AppId, is_wanted: bool) -> Owner {
     let is_controlled = object["metadata"]["ownerReferences"]
         .as_array()
         .is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true));
-    let label = FieldPath::of_fields(["metadata", "labels", LABEL]);
-    let is_proven = |by: &AppId| owned_fields(object, by).is_some_and(|owned| owned.contains(&label));
     match marked {
-        Some(marked) if !is_controlled && is_proven(&marked) => {
+        Some(marked) if !is_controlled && is_proven(object, &marked) => {
             if marked == *app {
                 Owner::This
             } else {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gitops_diff::schema::BuiltIn;
-use gitops_diff::{ApplyError, ManagedFields, WriteOptions, apply, stored_secret, update};
+use gitops_diff::{
+    ApplyError, ManagedFields, TypeRef, WriteOptions, apply, drop_nulls, stored_secret, update,
+};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
+use super::rules::{self, has_finalizers, is_dying};
 use crate::{AppId, AppRecord, Class, Expect, Fault, ResourceId, Timestamp, Token};
 
 /// Changes that a watch can still be told of one by one.
@@ -97,16 +99,23 @@ impl Store {
         let id = self.canonical(config)?;
         self.check(&id, write.expect)?;
         let live = self.objects.get(&id).cloned();
-        let stored = stored_secret(config);
-        let config = stored.as_ref().unwrap_or(config);
-        // A real server decodes what it stores into its types, which leaves nulls out.
-        let options = write.options().with_force(force).with_clean(true);
-        let applied =
-            apply(live.as_deref(), config, &BuiltIn, &options).map_err(|error| apply_fault(error, &id))?;
+        let mut config = stored_secret(config).unwrap_or_else(|| config.clone());
+        if self.kinds.has_status(&config) {
+            rules::keep_status(None, &mut config);
+        }
+        // Nulls state nothing. What is null because it lost all it had counts as there until the owners are known; then a
+        // real server decodes it into its types, which leaves it out.
+        drop_nulls(&mut config);
+        let options = write.options().with_force(force);
+        let applied = apply(live.as_deref(), &config, &self.kinds, &options)
+            .map_err(|error| apply_fault(error, &id))?;
+        rules::check_stated(&id, live.as_deref(), &config)?;
         if let (Some(live), false) = (&live, applied.changed) {
             return Ok((live.clone(), false));
         }
         let mut object = applied.object.into_owned();
+        drop_nulls(&mut object);
+        rules::drop_zeros(&mut object, &self.kinds);
         if let Some(admission) = &self.admission {
             admission(&mut object);
         }
@@ -121,9 +130,49 @@ impl Store {
         let id = self.canonical(object)?;
         self.check(&id, write.expect)?;
         let live = self.objects.get(&id).cloned();
-        let stored = stored_secret(object);
-        let object = stored.as_ref().unwrap_or(object);
-        let mut object = update(live.as_deref(), object, &BuiltIn, &write.options())
+        if live.is_some() {
+            rules::check_stated(&id, live.as_deref(), object)?;
+        }
+        let mut object = stored_secret(object).unwrap_or_else(|| object.clone());
+        if self.kinds.has_status(&object) {
+            rules::keep_status(live.as_deref(), &mut object);
+        }
+        self.follow(write, id, &object, &write.options())
+    }
+
+    /// A write of an object's status, and of nothing else.
+    pub(super) fn update_status(
+        &mut self,
+        write: Write<'_>,
+        id: &ResourceId,
+        status: Value,
+    ) -> Result<Arc<Value>, Fault> {
+        let Some(live) = self.objects.get(id) else {
+            return Err(Fault::new(Class::NotFound, "it does not exist").at(id));
+        };
+        let mut object = (**live).clone();
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("status".into(), status);
+        }
+        self.follow(write, id.clone(), &object, &write.options().with_subresource("status"))
+    }
+
+    /// Stores an object that replaces what is there, and follows who now owns what.
+    fn follow(
+        &mut self,
+        write: Write<'_>,
+        id: ResourceId,
+        object: &Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Value>, Fault> {
+        let live = self.objects.get(&id).cloned();
+        let mut object = object.clone();
+        rules::drop_zeros(&mut object, &self.kinds);
+        if let Some(live) = &live {
+            rules::keep_identity(live, &mut object);
+        }
+        let before = rules::with_blanks(live.as_deref(), &TypeRef::of(&object));
+        let mut object = update(before.as_ref(), &object, &self.kinds, options)
             .map_err(|error| apply_fault(error, &id))?
             .object
             .into_owned();
@@ -157,6 +206,7 @@ impl Store {
             let mut object = (*live).clone();
             if let Some(metadata) = metadata(&mut object) {
                 metadata.insert("deletionTimestamp".into(), json!(write.at.to_string()));
+                metadata.insert("deletionGracePeriodSeconds".into(), json!(0));
             }
             self.put(id.clone(), object, write)?;
         }
@@ -210,7 +260,10 @@ impl Store {
             }
         }
         let before = self.objects.get(&id).cloned();
-        let is_same_content = before.as_deref().is_some_and(|before| content(before) == content(&object));
+        if let Some(before) = &before {
+            rules::check_finalizers(&id, before, &object)?;
+        }
+        let generation = rules::generation(&id, before.as_deref(), &object);
         let metadata =
             metadata(&mut object).ok_or_else(|| Fault::invalid("metadata must be a mapping").at(&id))?;
         let old = |field: &str| before.as_deref().and_then(|before| before["metadata"].get(field).cloned());
@@ -218,22 +271,22 @@ impl Store {
             self.next_uid += 1;
             json!(format!("00000000-0000-4000-8000-{:012x}", self.next_uid))
         });
-        let generation = old("generation").and_then(|generation| generation.as_u64()).unwrap_or(0);
         metadata.insert("uid".into(), uid);
-        metadata
-            .insert("generation".into(), json!(if is_same_content { generation } else { generation + 1 }));
+        match generation {
+            Some(generation) => metadata.insert("generation".into(), json!(generation)),
+            None => metadata.remove("generation"),
+        };
         metadata.insert("resourceVersion".into(), json!((self.version + 1).to_string()));
         let created = old("creationTimestamp").unwrap_or_else(|| json!(write.at.to_string()));
         metadata.insert("creationTimestamp".into(), created);
         let object = Arc::new(object);
-        self.objects.insert(id.clone(), object.clone());
-        if is_dying(&object) && !has_finalizers(&object) && !is_namespace(&id) {
+        if before.is_some() && is_dying(&object) && !has_finalizers(&object) && !is_namespace(&id) {
+            // What else this write changes is never stored.
             self.remove(&id, write);
             return Ok(object);
         }
-        if let Some((kind, scope)) = defined_by(&object) {
-            self.kinds.add(kind, scope);
-        }
+        self.kinds.define(&object).map_err(|error| Fault::invalid(error).at(&id))?;
+        self.objects.insert(id.clone(), object.clone());
         self.log(id, write.manager, before, Some(object.clone()));
         Ok(object)
     }
@@ -270,14 +323,6 @@ fn is_namespace(id: &ResourceId) -> bool {
     id.group.is_empty() && id.kind == "Namespace"
 }
 
-fn is_dying(object: &Value) -> bool {
-    object["metadata"].get("deletionTimestamp").is_some()
-}
-
-fn has_finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
-}
-
 /// Whether storing an object would change nothing but the times of its managed fields: then it is not stored.
 fn is_same(live: &Value, object: &Value) -> bool {
     let parts = |object: &Value| {
@@ -290,14 +335,6 @@ fn is_same(live: &Value, object: &Value) -> bool {
         (managed, rest)
     };
     parts(live) == parts(object)
-}
-
-/// What counts for the generation: everything but metadata and status.
-fn content(object: &Value) -> Map<String, Value> {
-    let mut fields = object.as_object().cloned().unwrap_or_default();
-    fields.remove("metadata");
-    fields.remove("status");
-    fields
 }
 
 fn metadata(object: &mut Value) -> Option<&mut Map<String, Value>> {

@@ -171,7 +171,7 @@ impl Target for MemoryTarget {
         cx.check()?;
         let (ids, all) = match what {
             Observe::Everything { also } => (also.clone(), true),
-            Observe::Objects(ids) => (ids.clone(), false),
+            Observe::Objects(ids) | Observe::Anew(ids) => (ids.clone(), false),
         };
         let mut kinds: BTreeSet<GroupKind> = ids.iter().map(ResourceId::group_kind).collect();
         if all {
@@ -201,8 +201,8 @@ impl Target for MemoryTarget {
     }
 
     fn compare(&self, desired: &Placed, live: &Live, rules: &IgnoreRules) -> Comparison {
-        // The application is not known here, but its mark is on the object.
-        let app = live.object.as_deref().and_then(super::membership::marked_for);
+        // The application is not known here, but its mark is on the object; one that others made must be made again.
+        let app = live.object.as_deref().and_then(super::membership::proven_for);
         let manager = app.as_ref().map(manager).unwrap_or_default();
         compare_owned(
             desired,

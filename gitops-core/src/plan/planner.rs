@@ -7,6 +7,7 @@ use gitops_diff::schema::BuiltIn;
 use gitops_diff::{Difference, FieldPath};
 use serde_json::Value;
 
+use super::guard::Deletions;
 use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
 use crate::{
     Adoption, AppId, Assessment, Comparison, Desired, Digest, DriftPolicy, Expect, GroupKind, Health, Live,
@@ -76,11 +77,15 @@ pub fn plan(inputs: Inputs<'_>, compare: &dyn Fn(&Placed, &Live) -> Comparison) 
         items.extend(gone.filter_map(|member| leftover.item(member)));
     }
     order::sort(&mut items);
-    let prune = items.iter().filter(|item| item.decision == Decision::Prune).count();
+    let pruned = || items.iter().filter(|item| item.decision == Decision::Prune);
+    let is_precious = |item: &&Item| live.get(&item.id).is_some_and(|live| live.precious);
+    let deletions = Deletions {
+        prune: pruned().count(),
+        precious: pruned().filter(is_precious).count(),
+        leftover: items.iter().filter(|item| item.member && item.desired.is_none()).count(),
+    };
     let members = observed.live.iter().filter(|live| live.owner == Owner::This).count();
-    let leftover = items.iter().filter(|item| item.member && item.desired.is_none()).count();
-    let guard =
-        if complete { Guard::check(prune_policy(goal, policy), prune, leftover, members) } else { None };
+    let guard = if complete { Guard::check(prune_policy(goal, policy), deletions, members) } else { None };
     let mut plan = Plan {
         app: app.clone(),
         revision: goal.desired().map(|desired| desired.revision().clone()),

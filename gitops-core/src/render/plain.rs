@@ -1,13 +1,44 @@
 //! Manifests as they are written, without a template tool.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
 use crate::decode::{DecodeErrors, DecodeLimits, decode};
-use crate::{Class, Cx, Digest, EntryKind, Fault, Manifest, Render, RepoPath, Snapshot};
+use crate::{Class, Cx, Digest, EntryKind, Fault, Manifest, Render, RepoPath, Snapshot, TreeId};
 
 /// Reads every `.yaml`, `.yml` and `.json` file at and below the application's path, in the order of their paths.
 /// Names that begin with a dot are skipped.
-#[derive(Debug, Clone, Default)]
+///
+/// It remembers what it read last: a file that is still the same in the next revision is not read again. The manifests
+/// are shared with those that it handed out.
+#[derive(Default)]
 pub struct PlainManifests {
     limits: DecodeLimits,
+    /// What the last rendering at each path read.
+    known: Mutex<HashMap<RepoPath, Files>>,
+}
+
+type Files = HashMap<RepoPath, Known>;
+
+/// A file that was read.
+struct Known {
+    id: TreeId,
+    bytes: usize,
+    manifests: Vec<Manifest>,
+}
+
+impl fmt::Debug for PlainManifests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainManifests").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Clone for PlainManifests {
+    /// With the same limits. What is remembered is not shared: another source may mean another content by the same id.
+    fn clone(&self) -> Self {
+        Self { limits: self.limits, known: Mutex::default() }
+    }
 }
 
 /// Files and directories in one application: links may make a small tree endless.
@@ -24,10 +55,27 @@ impl PlainManifests {
 
     /// With other limits for each file.
     #[must_use]
-    pub fn with_limits(mut self, limits: DecodeLimits) -> Self {
-        self.limits = limits;
-        self
+    pub fn with_limits(self, limits: DecodeLimits) -> Self {
+        Self { limits, known: Mutex::default() }
     }
+
+    /// Reads one file. What is wrong in it is an answer, so that all files are told of at once.
+    fn read(
+        &self,
+        tree: &dyn Snapshot,
+        file: &RepoPath,
+        id: Option<TreeId>,
+    ) -> Result<Result<Known, DecodeErrors>, Fault> {
+        let text = tree.read(file, self.limits.max_bytes)?;
+        // Reading has told already if nothing is there.
+        let id = id.ok_or_else(|| Fault::new(Class::Bug, "a file without an id").at(file))?;
+        let read = decode(file, &text, &self.limits);
+        Ok(read.map(|manifests| Known { id, bytes: text.len(), manifests }))
+    }
+}
+
+fn too_much(file: &RepoPath) -> Fault {
+    Fault::invalid(format!("more than {MAX_TOTAL} bytes of manifests in one application: split it")).at(file)
 }
 
 impl Render for PlainManifests {
@@ -41,22 +89,29 @@ impl Render for PlainManifests {
         } else {
             files(cx, tree, path)?
         };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        let mut known = known.unwrap_or_default();
+        let mut read = Files::with_capacity(files.len());
         let (mut manifests, mut errors, mut left) = (Vec::new(), Vec::new(), MAX_TOTAL);
         for (index, file) in files.iter().enumerate() {
             cx.check()?;
             cx.progress.report("read manifests", index as u64, Some(files.len() as u64));
-            let text = tree.read(file, self.limits.max_bytes)?;
-            left = left.checked_sub(text.len()).ok_or_else(|| {
-                Fault::invalid(format!(
-                    "more than {MAX_TOTAL} bytes of manifests in one application: split it"
-                ))
-                .at(file)
-            })?;
-            match decode(file, &text, &self.limits) {
-                Ok(read) => manifests.extend(read),
-                Err(read) => errors.extend(read.errors().iter().cloned()),
+            let id = tree.id(file)?;
+            let same = known.remove(file).filter(|known| Some(&known.id) == id.as_ref());
+            let one = match same {
+                Some(same) => Ok(same),
+                None => self.read(tree, file, id)?,
+            };
+            match one {
+                Ok(one) => {
+                    left = left.checked_sub(one.bytes).ok_or_else(|| too_much(file))?;
+                    manifests.extend(one.manifests.iter().cloned());
+                    read.insert(file.clone(), one);
+                }
+                Err(wrong) => errors.extend(wrong.errors().iter().cloned()),
             }
         }
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), read);
         DecodeErrors::new(errors).map_or(Ok(manifests), |errors| Err(errors.into_fault()))
     }
 }

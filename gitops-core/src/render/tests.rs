@@ -184,3 +184,27 @@ fn reads_cover_what_was_read_and_what_was_missed() {
     assert!(!reads.unchanged_in(&gone).unwrap());
     assert!(!Recorder::new(&tree).into_reads().unchanged_in(&tree).unwrap(), "nothing read proves nothing");
 }
+
+#[test]
+fn a_file_that_is_the_same_is_not_read_again() {
+    let (cx, render) = (Cx::with_timeout(Duration::from_secs(60)), PlainManifests::new());
+    let names = |render: &PlainManifests, tree: &Tree| {
+        let manifests = render.render(&cx, tree, &path("shop"))?;
+        Ok::<Vec<_>, Fault>(manifests.into_iter().map(|manifest| manifest.id.name).collect())
+    };
+    let first = Tree::new(&[("shop/a.yaml", &namespace("a")), ("shop/b.yaml", &namespace("b"))]);
+    assert_eq!(names(&render, &first).unwrap(), ["a", "b"]);
+    let changed = [("shop/a.yaml", namespace("a")), ("shop/b.yaml", namespace("c"))];
+    let changed = changed.each_ref().map(|(file, text)| (*file, text.as_str()));
+    let broken = Tree::new(&[changed[0], changed[1], ("shop/d.yaml", "kind: [")]);
+    assert_eq!(names(&render, &broken).unwrap_err().class, Class::Invalid);
+    assert_eq!(*broken.read.lock().unwrap(), ["shop/b.yaml", "shop/d.yaml"]);
+    // What was right in it is remembered; what is gone is gone.
+    let mended = Tree::new(&changed);
+    assert_eq!(names(&render, &mended).unwrap(), ["a", "c"]);
+    assert!(mended.read.lock().unwrap().is_empty());
+    assert_eq!(names(&render, &Tree::new(&changed[1..])).unwrap(), ["c"]);
+    // Another source may call another content so.
+    assert_eq!(names(&render.clone(), &mended).unwrap(), ["a", "c"]);
+    assert_eq!(mended.read.lock().unwrap().len(), 2);
+}

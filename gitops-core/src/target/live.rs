@@ -19,8 +19,11 @@ pub enum Observe {
         /// Objects that are desired.
         also: Vec<ResourceId>,
     },
-    /// These objects only, whoever owns them. The answer says nothing about other members.
+    /// These objects only, whoever owns them. The answer says nothing about other members. An object of which a watch
+    /// would have told is answered from memory, without its content, where that is what the last apply left.
     Objects(Vec<ResourceId>),
+    /// The same, read from the target itself, with their content.
+    Anew(Vec<ResourceId>),
 }
 
 /// What was read of a target.
@@ -125,9 +128,9 @@ pub struct Memo {
 /// Which object, and which state of it. Compared for equality only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Token {
-    /// Changes when the object is deleted and created again (a UID).
+    /// Changes when the object is deleted and created again (a UID), and not when it is changed in place.
     pub incarnation: Arc<str>,
-    /// Changes with every write (a resourceVersion).
+    /// Changes with every write (a resourceVersion), whoever writes, and with nothing else: a restart leaves it as it is.
     pub version: Arc<str>,
 }
 

@@ -66,7 +66,7 @@ impl Intent {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct End {
-    /// The revision that is now wholly in force, if one is.
+    /// The revision that is now wholly in force, if one is. None leaves recorded what was in force last.
     pub applied: Option<Revision>,
     /// Where members may be from now on; the target replaces what it had recorded. None leaves it wide.
     pub reach: Option<Reach>,

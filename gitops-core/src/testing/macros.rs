@@ -22,19 +22,38 @@ macro_rules! table {
 
 /// One test for each clause of the contract of [`Target`](crate::Target), by its name; see [`crate::testing`].
 ///
-/// First attributes that each test gets, then an expression (`.await` is allowed in it) that makes a
-/// [`TargetHarness`](crate::testing::target::TargetHarness) that nothing was done with yet, then the abilities that are not
-/// there, each with the reason. Call it in a module of its own.
+/// First an expression (`.await` is allowed in it) that makes a
+/// [`TargetHarness`](crate::testing::target::TargetHarness) that nothing was done with yet; then, where there are any,
+/// attributes that each test gets, and the abilities that are not there, each with the reason. Call it in a module of
+/// its own.
+///
+/// ```ignore
+/// gitops_core::target_contract! {
+///     Zone::new().await;
+///     attributes { #[ignore = "needs a DNS server"] }
+///     not_applicable { watch: "the server tells nobody of changes" }
+/// }
+/// ```
 #[macro_export]
 macro_rules! target_contract {
-    ($(#[$attribute:meta])* $harness:expr; not_applicable { $($ability:ident: $why:literal),* $(,)? }) => {
+    (
+        $harness:expr;
+        attributes { $($attribute:tt)* }
+        not_applicable { $($ability:ident: $why:literal),* $(,)? }
+    ) => {
         $crate::__target_clauses! {
-            [$crate::__contract_tests] target [$(#[$attribute])*] [$harness] [$($ability: $why,)*]
+            [$crate::__contract_tests] target [$($attribute)*] [$harness] [$($ability: $why,)*]
         }
         $($crate::__contract_ability! { $ability })*
     };
-    ($(#[$attribute:meta])* $harness:expr) => {
-        $crate::target_contract! { $(#[$attribute])* $harness; not_applicable {} }
+    ($harness:expr; attributes { $($attribute:tt)* }) => {
+        $crate::target_contract! { $harness; attributes { $($attribute)* } not_applicable {} }
+    };
+    ($harness:expr; not_applicable { $($lacks:tt)* }) => {
+        $crate::target_contract! { $harness; attributes {} not_applicable { $($lacks)* } }
+    };
+    ($harness:expr) => {
+        $crate::target_contract! { $harness; attributes {} not_applicable {} }
     };
 }
 
@@ -44,14 +63,24 @@ macro_rules! target_contract {
 /// [`SourceHarness`](crate::testing::source::SourceHarness).
 #[macro_export]
 macro_rules! source_contract {
-    ($(#[$attribute:meta])* $harness:expr; not_applicable { $($ability:ident: $why:literal),* $(,)? }) => {
+    (
+        $harness:expr;
+        attributes { $($attribute:tt)* }
+        not_applicable { $($ability:ident: $why:literal),* $(,)? }
+    ) => {
         $crate::__source_clauses! {
-            [$crate::__contract_tests] source [$(#[$attribute])*] [$harness] [$($ability: $why,)*]
+            [$crate::__contract_tests] source [$($attribute)*] [$harness] [$($ability: $why,)*]
         }
         $($crate::__contract_ability! { $ability })*
     };
-    ($(#[$attribute:meta])* $harness:expr) => {
-        $crate::source_contract! { $(#[$attribute])* $harness; not_applicable {} }
+    ($harness:expr; attributes { $($attribute:tt)* }) => {
+        $crate::source_contract! { $harness; attributes { $($attribute)* } not_applicable {} }
+    };
+    ($harness:expr; not_applicable { $($lacks:tt)* }) => {
+        $crate::source_contract! { $harness; attributes {} not_applicable { $($lacks)* } }
+    };
+    ($harness:expr) => {
+        $crate::source_contract! { $harness; attributes {} not_applicable {} }
     };
 }
 

@@ -51,9 +51,12 @@ fn json(data: &str) -> String {
     format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "a"}}, "data": {data}}}"#)
 }
 
+/// A name, and what makes the file.
+type Input = (&'static str, fn() -> String);
+
 /// Files that take as much as they can, by name. Those that end in `json` are read as JSON.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn inputs() -> Vec<(&'static str, fn() -> String)> {
+fn inputs() -> Vec<Input> {
     vec![
         ("one scalar", || manifest(&format!("data: {}", "x".repeat(SIZE - 200)))),
         ("one quoted scalar", || manifest(&format!("data: \"{}\"", "\\u00e9".repeat(SIZE / 6 - 200)))),
@@ -76,6 +79,10 @@ fn inputs() -> Vec<(&'static str, fn() -> String)> {
         }),
         ("mappings of nothing", || manifest(&format!("data: {}", list("{}", 1)))),
         ("mappings in mappings", || manifest(&format!("data: {}", list("{a: {a: {a: {a: {}}}}}", 5)))),
+        ("mappings deep in mappings", || {
+            let deep = format!("{}1{}", "{a: ".repeat(58), "}".repeat(58));
+            manifest(&format!("data: {}", list(&deep, 59)))
+        }),
         ("sequences of one", || manifest(&format!("data: {}", list("[1]", 2)))),
         ("sequences of nothing", || manifest(&format!("data: {}", list("[]", 1)))),
         ("short scalars", || manifest(&format!("data: {}", list("x", 1)))),
@@ -144,6 +151,10 @@ fn inputs() -> Vec<(&'static str, fn() -> String)> {
             format!("kind: AList\nitems: {}", list(object, 5))
         }),
         ("mappings of one json", || json(&list(r#"{"a":1}"#, 2))),
+        ("mappings deep in mappings json", || {
+            let deep = format!("{}1{}", r#"{"a":"#.repeat(58), "}".repeat(58));
+            json(&list(&deep, 59))
+        }),
         ("mappings of nothing json", || json(&list("{}", 1))),
         ("sequences of one json", || json(&list("[1]", 2))),
         ("short scalars json", || json(&list(r#""x""#, 1))),
@@ -151,7 +162,8 @@ fn inputs() -> Vec<(&'static str, fn() -> String)> {
         ("one escaped scalar json", || json(&format!("\"{}\"", "\\u00e9".repeat(SIZE / 6 - 200)))),
         ("one number json", || json(&"9".repeat(SIZE - 200))),
         ("keys json", || {
-            format!("{{{}}}", (0..390_000).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(","))
+            let keys = numbered(|n| format!("\"{n}\":0,"));
+            format!("{{{}}}", keys.trim_end_matches(','))
         }),
         ("the same key json", || format!("{{{}}}", list("\"a\":1", 1).trim_matches(['[', ']']))),
         ("sequences in each other json", || fill("[")),

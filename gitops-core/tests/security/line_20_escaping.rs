@@ -34,7 +34,7 @@ fn spoil(value: &mut Value, kept: &[&str]) {
                     "kind",
                 ]
                 .contains(&name.as_str())
-                    || (name == "at" && value.as_str().is_some_and(|at| !at.contains("Z")))
+                    || (name == "at" && value.as_str().is_some_and(|at| !at.contains('Z')))
                 {
                     spoil(value, kept);
                 }

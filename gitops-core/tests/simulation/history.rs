@@ -1,6 +1,6 @@
 //! Random histories: what people do to a repository.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use gitops_core::ResourceId;
 use serde_json::Value;
@@ -122,10 +122,10 @@ fn change(shared: &Shared, chance: &Chance, repo: &Repo, apps: &[String], how: &
     let files = tree.entry(app.clone()).or_default();
     let mut done = Vec::new();
     for _ in 0..=chance.below(4) {
-        let change = *chance.pick(&CHANGES);
-        alter(chance, &app, files, change);
-        shared.count(&format!("git: {change:?}"));
-        done.push(format!("{change:?}"));
+        let what = *chance.pick(&CHANGES);
+        alter(chance, &app, files, what);
+        shared.count(&format!("git: {what:?}"));
+        done.push(format!("{what:?}"));
     }
     let id = repo.commit(&done.join(", "), tree);
     note(shared, how, &format!("{id:.7} {app}: {}", done.join(", ")));
@@ -136,8 +136,8 @@ fn note(shared: &Shared, how: &str, what: &str) {
     shared.tell(format_args!("git: {how} {what}"));
 }
 
-fn alter(chance: &Chance, app: &str, files: &mut Files, change: Change) {
-    match change {
+fn alter(chance: &Chance, app: &str, files: &mut Files, what: Change) {
+    match what {
         Change::Create => create(chance, app, files),
         Change::Alter => with_object(chance, files, |object| {
             let (kind, id) = (kind_of(object)?, objects::id_of(object));
@@ -236,8 +236,8 @@ fn create(chance: &Chance, app: &str, files: &mut Files) {
     }
 }
 
-/// Puts others in the place of one of the usual objects, if `change` has any.
-fn with_object(chance: &Chance, files: &mut Files, change: impl FnOnce(&Value) -> Option<Vec<Value>>) {
+/// Puts others in the place of one of the usual objects, if `others` has any.
+fn with_object(chance: &Chance, files: &mut Files, others: impl FnOnce(&Value) -> Option<Vec<Value>>) {
     let mut all: Vec<(String, usize)> = Vec::new();
     for (name, content) in files.iter().filter(|(name, _)| name.starts_with('f')) {
         if let Content::Objects(objects) = content {
@@ -246,7 +246,7 @@ fn with_object(chance: &Chance, files: &mut Files, change: impl FnOnce(&Value) -
     }
     let Some((name, at)) = chance.any(&all) else { return };
     let Some(Content::Objects(objects)) = files.get_mut(&name) else { return };
-    if let Some(others) = change(&objects[at]) {
+    if let Some(others) = others(&objects[at]) {
         objects.splice(at..=at, others);
     }
 }
@@ -266,15 +266,15 @@ pub(crate) fn mend(app: &str, files: &mut Files) {
     for name in ["broken.yaml", "twice.yaml", "gadget.yaml"] {
         files.remove(name);
     }
-    let mut seen: BTreeMap<ResourceId, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<ResourceId> = BTreeSet::new();
     for content in files.values_mut() {
         if let Content::Objects(objects) = content {
-            objects.retain(|object| seen.insert(objects::id_of(object), ()).is_none());
+            objects.retain(|object| seen.insert(objects::id_of(object)));
         }
     }
     let spaces = [objects::namespace(app), objects::namespace(&format!("{app}-b"))];
     let missing: Vec<Value> =
-        spaces.into_iter().filter(|space| !seen.contains_key(&objects::id_of(space))).collect();
+        spaces.into_iter().filter(|space| !seen.contains(&objects::id_of(space))).collect();
     if !missing.is_empty() {
         let file = files.entry("ns.yaml".to_owned()).or_insert_with(|| Content::Objects(Vec::new()));
         if let Content::Objects(objects) = file {

@@ -17,7 +17,7 @@ pub(crate) struct SessionBook {
     pub(crate) repo: usize,
     /// The revision that is brought in force.
     pub(crate) revision: Option<String>,
-    /// Revisions that the engine knows to be newer than what it falls back to.
+    /// Revisions that were in force later than what it falls back to. One that could not be read yet is not among them.
     pub(crate) newer: Vec<String>,
     /// Something that is desired could not be applied.
     pub(crate) failed: Option<ResourceId>,
@@ -93,7 +93,9 @@ pub(crate) fn check_written(shared: &Shared, book: &mut SessionBook, step: &Step
         ledger.refresh(book.cluster, cluster);
     }
     drop(ledger);
-    broken.into_iter().for_each(|why| shared.violation(why));
+    for why in broken {
+        shared.violation(why);
+    }
     if !is_same {
         shared.count(&format!("write: {}", step.action));
         shared.changed(book.cluster);
@@ -162,8 +164,8 @@ fn may_delete(
     if desired.contains_key(&step.id) {
         return Some(format!("Git states it at {revision:.7}"));
     }
-    let states = |newer: &&String| stated(newer).is_some_and(|stated| stated.contains_key(&step.id));
-    if let Some(newer) = book.newer.iter().find(states) {
+    let is_stated = |newer: &&String| stated(newer).is_some_and(|stated| stated.contains_key(&step.id));
+    if let Some(newer) = book.newer.iter().find(is_stated) {
         return Some(format!("Git states it at {newer:.7}, which is newer than {revision:.7}"));
     }
     if let Some(failed) = &book.failed {
@@ -216,9 +218,13 @@ pub(crate) async fn sweep(shared: &Shared, targets: &[gitops_core::MemoryTarget]
                 }
             }
         }
-        broken.into_iter().for_each(|why| shared.violation(why));
+        for why in broken {
+            shared.violation(why);
+        }
     }
     let minute = shared.minute();
     let hot = shared.ledger().hot_minutes(minute);
-    hot.into_iter().for_each(|why| shared.violation(why));
+    for why in hot {
+        shared.violation(why);
+    }
 }

@@ -40,12 +40,12 @@ use mutants::Mutant;
 use world::Plan;
 
 /// How many seeds run if nobody says it.
-const USUAL: u64 = 16;
+const USUAL: u64 = 8;
 /// After so many that fail, no other begins.
 const ENOUGH: usize = 10;
 
 fn plan(seed: u64) -> Plan {
-    let length = Duration::from_secs(number("GITOPS_SIM_MINUTES").unwrap_or(120) * 60);
+    let length = Duration::from_secs(number("GITOPS_SIM_MINUTES").unwrap_or(60) * 60);
     Plan { seed, length, mutant: None, trace_limit: 1_000_000 }
 }
 
@@ -63,13 +63,14 @@ static MEMORY: std::sync::RwLock<()> = std::sync::RwLock::new(());
 #[test]
 fn seeds() {
     let _others_may_run = MEMORY.read();
-    let plans: Vec<Plan> = match number("GITOPS_SIM_SEED") {
-        Some(seed) => vec![plan(seed)],
-        None => {
+    let seeds = number("GITOPS_SIM_SEED").map_or_else(
+        || {
             let first = number("GITOPS_SIM_FIRST").unwrap_or(0);
-            (first..first + number("GITOPS_SIM_SEEDS").unwrap_or(USUAL)).map(plan).collect()
-        }
-    };
+            first..first + number("GITOPS_SIM_SEEDS").unwrap_or(USUAL)
+        },
+        |seed| seed..seed + 1,
+    );
+    let plans: Vec<Plan> = seeds.map(plan).collect();
     let tally = run::many(&plans, ENOUGH);
     if let Some((seed, ended)) = tally.failed.first_key_value() {
         println!("{}", ended.trace.join("\n"));
@@ -91,7 +92,7 @@ fn seeds() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let _others_may_run = MEMORY.read();
-    for seed in [1, 2, 3] {
+    for seed in [1, 2] {
         let (first, second) = (run::run(plan(seed)).trace, run::run(plan(seed)).trace);
         let same = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
         assert_eq!(first.get(same), second.get(same), "seed {seed}, after {same} lines");

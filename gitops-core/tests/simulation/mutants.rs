@@ -23,8 +23,6 @@ pub(crate) enum Mutant {
     NoGuard,
     /// Nothing ever differs.
     AlwaysInSync,
-    /// Only an apply can tell.
-    NeverSure,
     /// The watch tells nothing.
     SilentWatch,
     /// The watch always tells something.
@@ -33,7 +31,7 @@ pub(crate) enum Mutant {
     TellsSecrets,
 }
 
-pub(crate) const ALL: [Mutant; 12] = [
+pub(crate) const ALL: [Mutant; 11] = [
     Mutant::EverythingIsOurs,
     Mutant::NeverWidens,
     Mutant::NarrowsTooMuch,
@@ -42,7 +40,6 @@ pub(crate) const ALL: [Mutant; 12] = [
     Mutant::HalfATree,
     Mutant::NoGuard,
     Mutant::AlwaysInSync,
-    Mutant::NeverSure,
     Mutant::SilentWatch,
     Mutant::SpinningWatch,
     Mutant::TellsSecrets,

@@ -67,7 +67,8 @@ pub(crate) fn many(plans: &[Plan], enough: usize) -> Tally {
                     for (what, count) in &ended.counts {
                         *tally.counts.entry(what.clone()).or_default() += count;
                     }
-                    if !ended.violations.is_empty() {
+                    if let Some(first) = ended.violations.first() {
+                        println!("seed {}: {first}", plan.seed);
                         tally.failed.insert(plan.seed, ended);
                         if tally.failed.len() >= enough {
                             next.store(plans.len(), Ordering::Relaxed);

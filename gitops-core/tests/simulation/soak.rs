@@ -32,7 +32,7 @@ pub(crate) fn soak(seed: u64, time: Duration) -> String {
             world.settle_down().await;
             let violations = world.shared.violations();
             assert!(violations.is_empty(), "{}\n{}", world.shared.trace().join("\n"), violations.join("\n"));
-            world.tidy().await;
+            world.tidy();
             rounds += 1;
             let tasks = Handle::current().metrics().num_alive_tasks();
             assert!(tasks < 40, "{tasks} tasks at rest");

@@ -67,11 +67,10 @@ impl Target for SimTarget {
     }
 
     fn compare(&self, desired: &Placed, live: &Live, rules: &IgnoreRules) -> Comparison {
-        match self.shared.mutant {
-            Some(Mutant::AlwaysInSync) => Comparison::InSync,
-            Some(Mutant::NeverSure) => Comparison::Unsure,
-            _ => self.inner.compare(desired, live, rules),
+        if self.shared.mutant == Some(Mutant::AlwaysInSync) {
+            return Comparison::InSync;
         }
+        self.inner.compare(desired, live, rules)
     }
 
     async fn begin(&self, cx: &Cx, app: &AppId, intent: &Intent) -> Result<Box<dyn Session>, Fault> {
@@ -89,7 +88,7 @@ impl Target for SimTarget {
         let revision = intent.revision.map(|revision| revision.id);
         let resolved = self.shared.ledger().app(&self.app).resolved.clone();
         let is_fallback = revision != resolved;
-        let newer = attempted.map(|revision| revision.id).into_iter().chain(resolved);
+        let newer = attempted.map(|revision| revision.id).into_iter();
         let newer = newer.filter(|newer| is_fallback && Some(newer) != revision.as_ref()).collect();
         let book = SessionBook {
             app: self.app.clone(),
@@ -152,7 +151,6 @@ impl Watch {
     }
 
     /// None ends the watch.
-    #[expect(clippy::option_option, reason = "the end of a watch, and a hint that is lost, are two things")]
     async fn meddle(&mut self, dirty: Dirty) -> Option<Option<Dirty>> {
         let (shared, chance) = (&self.target.shared, &self.target.watching);
         if shared.faults.has_ended() || !chance.permille(self.target.watch_rate) {

@@ -317,9 +317,11 @@ impl World {
             return;
         }
         self.shared.stir();
-        let reconciler = process.reconciler.clone();
-        let looking = timeout(Duration::from_secs(20), reconciler.plan(&app.name));
-        let Ok(Ok(plan)) = looking.await else { return };
+        let (reconciler, name) = (process.reconciler.clone(), app.name.clone());
+        // In a task of its own: what panics there ends only that.
+        let looking =
+            tokio::spawn(timeout(Duration::from_secs(20), async move { reconciler.plan(&name).await }));
+        let Ok(Ok(Ok(plan))) = looking.await else { return };
         let Some(revision) = plan.revision.as_ref().map(|revision| revision.id.clone()) else { return };
         let doomed = plan
             .steps()
@@ -376,6 +378,7 @@ impl World {
         self.settle_down().await;
         if self.shared.violations().is_empty() {
             self.idle().await;
+            self.wake_up_in_sync().await;
         }
         if let Some(process) = self.process.take() {
             process.stop(&self.shared).await;
@@ -413,7 +416,7 @@ impl World {
     }
 
     /// An administrator cleans up, history is forgotten, and things may go wrong again: for worlds that go on for long.
-    pub(crate) async fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         let shared = self.shared.clone();
         for (index, cluster) in shared.clusters.iter().enumerate() {
             for id in contents(cluster).into_keys().filter(|id| id.kind != "Namespace") {
@@ -576,6 +579,26 @@ impl World {
         }
         if versions() != was {
             self.shared.violation("something was written in an hour in which nothing happened");
+        }
+    }
+}
+
+impl World {
+    /// A new process that finds everything right leaves it as it is.
+    async fn wake_up_in_sync(&mut self) {
+        let was: Vec<_> = self.shared.clusters.iter().map(contents).collect();
+        if let Some(process) = self.process.take() {
+            process.kill(&self.shared).await;
+        }
+        self.targets = process::targets(&self.shared);
+        self.start();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let versions: Vec<_> = self.shared.clusters.iter().map(contents).collect();
+        if versions != was {
+            self.shared.violation("a restart in sync wrote something");
+        }
+        for what in self.what_is_wrong() {
+            self.shared.violation(format!("after a restart in sync: {what}"));
         }
     }
 }

@@ -120,14 +120,14 @@ pub fn judge(
 ) -> Verdict {
     let options = options.clone().with_manager(applier.manager);
     let stored = stored_secret(desired);
-    let object = stored.as_ref().unwrap_or(desired);
+    let whole = stored.as_ref().unwrap_or(desired);
     let left = {
-        let ty = schema.type_or_deduced(&TypeRef::of(object));
+        let ty = schema.type_or_deduced(&TypeRef::of(whole));
         let plain = stored.is_some().then_some(desired);
-        options.rules.left(object, plain, Some(live), ty)
+        options.rules.left(whole, plain, Some(live), ty)
     };
     let stripped = left.strip();
-    let object = stripped.as_ref().unwrap_or(object);
+    let object = stripped.as_ref().unwrap_or(whole);
     let differences = compare_stripped(object, live, &left.there, schema, &options);
     let version = desired.get("apiVersion").and_then(Value::as_str);
     let ours = Entry::of(live, applier.manager);
@@ -136,7 +136,7 @@ pub fn judge(
         return if differences.is_empty() { Verdict::Unsure } else { Verdict::Differs(differences) };
     }
     let mut scene = Scene::new(
-        [object, desired, live],
+        [object, whole, live],
         ours.fields,
         FieldSet::of(object, schema),
         applier,

@@ -28,10 +28,11 @@ impl<'v> Entry<'v> {
 
 /// What the decision looks at.
 pub(super) struct Scene<'a> {
-    desired: &'a Value,
     live: &'a Value,
     live_index: PathIndex<'a>,
-    /// What is stated, as it is stored.
+    /// What is desired, as it is stored.
+    desired: &'a Value,
+    /// What is stated of it: all but the fields that are ignored.
     object: PathIndex<'a>,
     owned: FieldSet,
     stated: FieldSet,
@@ -51,7 +52,7 @@ impl<'a> Scene<'a> {
         redaction: &'a Redaction,
     ) -> Self {
         let (object, live_index) = (PathIndex::new(object), PathIndex::new(live));
-        Self { desired, live, live_index, object, owned, stated, applier, redaction, masker: None }
+        Self { live, live_index, desired, object, owned, stated, applier, redaction, masker: None }
     }
 
     /// Whether nothing that is stated belongs to others only.
@@ -84,9 +85,12 @@ impl<'a> Scene<'a> {
 
     /// Stated fields that are live, and that somebody took from us.
     pub(super) fn taken(&mut self) -> Vec<Difference> {
-        let Self { live_index, owned, stated, .. } = self;
+        let Self { live_index, desired, object, owned, stated, .. } = self;
         let mut lost = stated.iter().filter(|path| {
-            !owned.touches(path) && live_index.get(path).is_some_and(|value| !is_empty(value))
+            !owned.touches(path)
+                && live_index.get(path).is_some_and(|value| !is_empty(value))
+                // A map of which all is ignored states nothing that could be taken.
+                && !(object.get(path).is_some_and(is_empty) && path.get(desired).is_some_and(|all| !is_empty(all)))
         });
         if owned.is_empty() {
             // All of it, with the entry that says so.

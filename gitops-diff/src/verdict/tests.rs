@@ -73,6 +73,19 @@ fn a_map_that_the_server_dropped_is_overruled() {
 }
 
 #[test]
+fn a_map_of_which_all_is_ignored_is_not_taken() {
+    let mut git = config(&json!({"a": "1"}));
+    git["metadata"]["labels"] = json!({"team": "x"});
+    let live = apply(None, &git, &BuiltIn, &WriteOptions::new("us")).unwrap().object.into_owned();
+    let drifted = edited(&live, "a", "9");
+    let rules = IgnoreRules::new([IgnoreRule::new([".data.a".parse().unwrap()])]);
+    let us = Applier::new("us").with_last_apply(LastApply::Same).with_taken_reported(true);
+    let judged = |options: &DiffOptions| judge(&git, &drifted, us, &BuiltIn, options);
+    assert_eq!(judged(&DiffOptions::default().with_rules(rules)), Verdict::InSync);
+    assert_eq!(causes(judged(&DiffOptions::default())), [(".data.a".to_owned(), Cause::Written)]);
+}
+
+#[test]
 fn each_cause_is_told() {
     let one = |path: &str, cause| vec![(path.to_owned(), cause)];
     let data = json!({"a": "1", "b": "2"});

@@ -58,9 +58,8 @@ fn spellings_of_special_addresses_are_known() {
         "１６９.254.169.254",
     ] {
         let url = format!("https://{host}/config.git");
-        let error = match GitSource::builder(&url).with_mirror_dir("/nowhere").build() {
-            Err(error) => error,
-            Ok(_) => panic!("{host} was accepted"),
+        let Err(error) = GitSource::builder(&url).with_mirror_dir("/nowhere").build() else {
+            panic!("{host} was accepted");
         };
         assert!(matches!(error, GitError::AddressRefused { .. }), "{host}: {error:?}");
         assert_eq!(error.class(), Class::Invalid);

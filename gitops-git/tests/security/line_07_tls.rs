@@ -54,3 +54,34 @@ fn what_is_no_certificate_is_refused_at_once() {
         }
     }
 }
+
+/// Neither is there a switch in this crate, nor does a variable that others obey switch anything off.
+#[test]
+fn nothing_switches_it_off() {
+    let mut left = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut files = 0;
+    while let Some(dir) = left.pop() {
+        for path in crate::common::dirs(&dir) {
+            if path.is_dir() {
+                left.push(path);
+                continue;
+            }
+            files += 1;
+            let source = std::fs::read_to_string(&path).unwrap();
+            for switch in ["danger", "ServerCertVerifier", "tls_certs_only"] {
+                assert!(!source.contains(switch), "{}: {switch}", path.display());
+            }
+        }
+    }
+    assert!(files > 15);
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "line_07_tls::what_cannot_be_trusted_stays_so"])
+        .env("GIT_SSL_NO_VERIFY", "true")
+        .env("SSL_NO_VERIFY", "1")
+        .env("NODE_TLS_REJECT_UNAUTHORIZED", "0")
+        .env("CURL_INSECURE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! Names in a commit that lead out of it, or without end. Such trees are made by hand: Git itself writes none.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use gitops_core::{Class, Cx, Fault, Manifest, PlainManifests, Render as _, RepoPath, Snapshot};
@@ -156,11 +157,11 @@ async fn links_that_lead_on_and_on_fail_soon() {
         for n in 1..count {
             for link in 0..links {
                 let to = format!("../d{n:05}");
-                stream += &format!("M 120000 inline d{:05}/{link}\ndata {}\n{to}\n", n - 1, to.len());
+                writeln!(stream, "M 120000 inline d{:05}/{link}\ndata {}\n{to}", n - 1, to.len()).unwrap();
             }
         }
-        stream +=
-            &format!("M 100644 inline d{:05}/app.yaml\ndata {}\n{MANIFEST}\n", count - 1, MANIFEST.len());
+        let last = count - 1;
+        writeln!(stream, "M 100644 inline d{last:05}/app.yaml\ndata {}\n{MANIFEST}", MANIFEST.len()).unwrap();
         git_with(&repo.bare(), &["fast-import", "--quiet", "--force"], stream.as_bytes());
         let snapshot = sync(&local(&repo.bare(), &repo.mirrors()).build().unwrap()).await.unwrap();
         let start = Instant::now();

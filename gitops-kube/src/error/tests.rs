@@ -71,19 +71,23 @@ fn another_incarnation_is_a_precondition() {
     assert_eq!(fault.class, Class::Precondition);
 }
 
-#[test]
-fn an_invalid_secret_is_not_echoed() {
-    let body = json!({"reason": "Invalid", "message": "Secret \"db\" is invalid: data[password]: Invalid value: \"hunter2\"",
-        "details": {"causes": [{"reason": "FieldValueInvalid", "message": "hunter2", "field": "data[password]"}]}});
-    let fault = refused(422, body.to_string().as_bytes(), None, Effect::Write, Telling::Secret);
-    assert!(!format!("{fault} {fault:?}").contains("hunter2"), "{fault:?}");
-    assert!(fault.to_string().contains("data[password]"), "{fault}");
-    let raw = refused(500, b"illegal base64: hunter2", None, Effect::Write, Telling::Secret);
-    assert!(!format!("{raw} {raw:?}").contains("hunter2"), "{raw:?}");
-    let denied =
-        json!({"message": "secrets \"db\" is forbidden: User \"bot\" cannot patch resource \"secrets\""});
-    let fault = refused(403, denied.to_string().as_bytes(), None, Effect::Write, Telling::Secret);
-    assert!(fault.to_string().contains("cannot patch"), "{fault}");
+mod line_03_invalid_secrets {
+    use super::*;
+
+    #[test]
+    fn an_invalid_secret_is_not_echoed() {
+        let body = json!({"reason": "Invalid", "message": "Secret \"db\" is invalid: data[password]: Invalid value: \"hunter2\"",
+            "details": {"causes": [{"reason": "FieldValueInvalid", "message": "hunter2", "field": "data[password]"}]}});
+        let fault = refused(422, body.to_string().as_bytes(), None, Effect::Write, Telling::Secret);
+        assert!(!format!("{fault} {fault:?}").contains("hunter2"), "{fault:?}");
+        assert!(fault.to_string().contains("data[password]"), "{fault}");
+        let raw = refused(500, b"illegal base64: hunter2", None, Effect::Write, Telling::Secret);
+        assert!(!format!("{raw} {raw:?}").contains("hunter2"), "{raw:?}");
+        let denied =
+            json!({"message": "secrets \"db\" is forbidden: User \"bot\" cannot patch resource \"secrets\""});
+        let fault = refused(403, denied.to_string().as_bytes(), None, Effect::Write, Telling::Secret);
+        assert!(fault.to_string().contains("cannot patch"), "{fault}");
+    }
 }
 
 #[test]

@@ -146,3 +146,27 @@ async fn watches_end_with_their_listeners() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(shared.upgrade().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_from_what_was_observed() {
+    let gone = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
+    let missing =
+        Answer::Now(404, json!({"kind": "Status", "code": 404, "message": "not found"}).to_string());
+    let (client, asked) = server(vec![
+        missing,
+        list("7", &[at("7", "v")]),
+        lines(&[json!({"type": "MODIFIED", "object": at("8", "hand")}), gone]),
+        list("20", &[at("8", "hand")]),
+        Answer::Never,
+    ]);
+    let (target, mut events) = watching(client);
+    let cx = Cx::with_timeout(Duration::from_secs(60));
+    let what = gitops_core::Observe::Everything { also: Vec::new() };
+    gitops_core::Target::observe(&target, &cx, &app("shop"), &what).await.unwrap();
+    assert!(matches!(events.next().await, Some(Dirty::Objects(ids)) if ids == [id()]));
+    // Too old, it is not tried again.
+    assert!(tokio::time::timeout(Duration::from_secs(5), events.next()).await.is_err());
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[2].contains("watch=true") && asked[2].contains("resourceVersion=7"), "{asked:?}");
+    assert!(asked[3].contains("limit=500") && asked[4].contains("resourceVersion=20"), "{asked:?}");
+}

@@ -10,6 +10,10 @@ fn not_found() -> Answer {
     Answer::Now(404, json!({"kind": "Status", "code": 404, "message": "not found"}).to_string())
 }
 
+fn forbidden() -> Answer {
+    Answer::Now(403, json!({"kind": "Status", "code": 403, "message": "no"}).to_string())
+}
+
 fn backup() -> ResourceId {
     ResourceId::namespaced("example.com", "Backup", "n", "daily")
 }
@@ -48,7 +52,6 @@ async fn a_kind_that_is_defined_but_not_served_is_unseen() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_found_out_is_unseen() {
-    let forbidden = || Answer::Now(403, json!({"kind": "Status", "code": 403, "message": "no"}).to_string());
     let what = || Observe::Everything { also: vec![backup()] };
     let (seen, _) = observe(what(), vec![forbidden()]).await;
     assert_eq!(seen.unseen[0].fault.class, Class::Denied, "{seen:?}");
@@ -96,4 +99,63 @@ async fn many_objects_are_looked_for_by_one_list_of_names() {
     let (seen, asked) = observe(Observe::Everything { also }, answers).await;
     assert!(seen.live.is_empty() && seen.unseen.is_empty(), "{seen:?}");
     assert_eq!(asked.len(), 22, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_in_several_namespaces_are_one_list_where_that_is_allowed() {
+    let entry = |namespace: &str| ReachEntry {
+        group: String::new(),
+        kind: "ConfigMap".into(),
+        version: "v1".into(),
+        namespace: Some(namespace.into()),
+    };
+    let mut elsewhere = member();
+    elsewhere["metadata"]["namespace"] = "elsewhere".into();
+    let (client, asked) = server(vec![
+        not_found(),
+        items("7", &[member(), elsewhere]),
+        not_found(),
+        forbidden(),
+        items("8", &[]),
+        items("8", &[member()]),
+        not_found(),
+        items("9", &[]),
+        items("9", &[member()]),
+    ]);
+    let target = KubeTarget::builder(client).with_state_namespace("state").build();
+    let key = crate::membership::Key::random().unwrap();
+    let reach = Reach([entry("n"), entry("m")].into());
+    target.shared().view.cache.know(&app("shop"), "state", key, reach);
+    let cx = Cx::with_timeout(std::time::Duration::from_secs(60));
+    // What is where the application is not recorded to be is left out, as before.
+    for _ in 0..3 {
+        let what = Observe::Everything { also: Vec::new() };
+        let seen = target.observe(&cx, &app("shop"), &what).await.unwrap();
+        assert!(seen.unseen.is_empty(), "{seen:?}");
+        let ids: Vec<_> = seen.live.iter().map(|live| live.id.to_string()).collect();
+        assert_eq!(ids, ["ConfigMap/n/a"], "{seen:?}");
+    }
+    let lists: Vec<_> =
+        asked.lock().unwrap().iter().map(|uri| uri.split('?').next().unwrap().to_owned()).collect();
+    let (all, n, m) =
+        ("/api/v1/configmaps", "/api/v1/namespaces/n/configmaps", "/api/v1/namespaces/m/configmaps");
+    let lists: Vec<_> = lists.iter().filter(|uri| uri.ends_with("configmaps")).collect();
+    assert_eq!(lists, [all, all, m, n, m, n]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_looked_for_in_a_namespace_that_is_not_there() {
+    let namespace = ResourceId::global("", "Namespace", "n");
+    let mut also: Vec<_> =
+        (0..5).map(|n| ResourceId::namespaced("", "ConfigMap", "n", format!("m{n}"))).collect();
+    also.push(namespace.clone());
+    let what = Observe::Everything { also };
+    let (seen, asked) = observe(what.clone(), vec![not_found()]).await;
+    assert!(seen.live.is_empty() && seen.unseen.is_empty(), "{seen:?}");
+    assert_eq!(asked[1..], ["/api/v1/namespaces/n"]);
+    // Whether it is there cannot be told: then everything is looked for.
+    let answers = std::iter::once(forbidden()).chain((0..5).map(|_| not_found())).collect();
+    let (seen, asked) = observe(what, answers).await;
+    assert!(seen.unseen.len() == 1 && seen.unseen[0].covers(&namespace), "{seen:?}");
+    assert_eq!(asked.len(), 7, "{asked:?}");
 }

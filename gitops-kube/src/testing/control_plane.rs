@@ -89,7 +89,7 @@ impl ControlPlane {
             plane.write(&kubeconfig_name(&plane.users, &user.name), &config)?;
         }
         let until = Instant::now() + plane.deadline;
-        plane.start_etcd()?;
+        plane.start_storage()?;
         plane.spawn_api()?;
         plane.wait_for_api(until).await?;
         if !builder.api_only {
@@ -159,10 +159,28 @@ impl ControlPlane {
     /// Starts the API server again after [`stop_api`](Self::stop_api), at the same address, and waits until it is ready.
     pub async fn start_api(&mut self) -> Result<(), ControlPlaneError> {
         if self.group.runs("kube-apiserver") {
-            return Err(ControlPlaneError::AlreadyRunning);
+            return Err(ControlPlaneError::AlreadyRunning { program: "kube-apiserver" });
         }
         self.spawn_api()?;
         self.wait_for_api(Instant::now() + self.deadline).await
+    }
+
+    /// Kills etcd, as a crash would: the API server goes on, and can neither read nor write until
+    /// [`start_etcd`](Self::start_etcd). What was stored is kept.
+    pub fn stop_etcd(&mut self) {
+        self.group.kill("etcd");
+    }
+
+    /// Starts etcd again after [`stop_etcd`](Self::stop_etcd), and waits until the API server is ready, if that runs.
+    pub async fn start_etcd(&mut self) -> Result<(), ControlPlaneError> {
+        if self.group.runs("etcd") {
+            return Err(ControlPlaneError::AlreadyRunning { program: "etcd" });
+        }
+        self.start_storage()?;
+        if self.group.runs("kube-apiserver") {
+            self.wait_for_api(Instant::now() + self.deadline).await?;
+        }
+        Ok(())
     }
 
     fn user(&self, name: &str) -> Result<&User, ControlPlaneError> {
@@ -179,7 +197,7 @@ impl ControlPlane {
         fs::write(&path, text).map_err(ControlPlaneError::io(&path))
     }
 
-    fn start_etcd(&mut self) -> Result<(), ControlPlaneError> {
+    fn start_storage(&mut self) -> Result<(), ControlPlaneError> {
         let arguments = [
             "--data-dir=etcd".to_owned(),
             // Sockets in the directory, which only we may look into: etcd asks nobody for a password.

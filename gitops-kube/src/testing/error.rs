@@ -79,9 +79,12 @@ pub enum ControlPlaneError {
         /// The name of the user.
         user: String,
     },
-    /// The API server runs already.
-    #[error("the API server runs already")]
-    AlreadyRunning,
+    /// A program runs already.
+    #[error("{program} runs already")]
+    AlreadyRunning {
+        /// Which.
+        program: &'static str,
+    },
     /// A file or directory of the control plane could not be written or read.
     #[error("{}: {source}", path.display())]
     Io {

@@ -14,8 +14,8 @@ use crate::support::{Cluster, cluster};
 use crate::wire::Weather;
 
 gitops_core::target_contract! {
-    #[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
-    crate::contract::Kube::new().await
+    crate::contract::Kube::new().await;
+    attributes { #[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"] }
 }
 
 const HAND: &str = "somebody";

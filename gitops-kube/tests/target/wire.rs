@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use gitops_core::testing::target::Trouble;
 use http::{Method, Request, Response};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use kube::client::Body;
 use tokio::sync::watch;
 use tower_test::mock::{SendResponse, pair};

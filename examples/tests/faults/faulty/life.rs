@@ -59,7 +59,8 @@ pub(crate) const FILE: &str = "apps/shop/all.yaml";
 
 /// A YAML file of these objects.
 pub(crate) fn documents(objects: &[Stated]) -> String {
-    objects.iter().map(|stated| format!("{}\n---\n", stated.object)).collect()
+    let objects: Vec<String> = objects.iter().map(|stated| stated.object.to_string()).collect();
+    objects.join("\n---\n")
 }
 
 /// How long the engines that die lock: they never come to renew it, which would be one more write.

@@ -21,7 +21,7 @@ pub(crate) enum Mode {
     Pass,
     /// Hands them on until this one, which is the client's last.
     CrashAt(Point),
-    /// The client is dead: nothing is sent any more, and no answer arrives.
+    /// Nothing is sent any more, and no answer arrives: connections are cut, and new ones are cut too.
     Dead,
     /// Nothing moves in either direction. Connections stay, and new ones are accepted.
     Stalled,
@@ -103,15 +103,6 @@ impl Proxy {
     /// Where clients find it.
     pub(crate) fn config(&self) -> kube::Config {
         kube::Config::new(self.url.parse().unwrap())
-    }
-
-    /// A kubeconfig file for it.
-    pub(crate) fn kubeconfig(&self) -> String {
-        serde_json::json!({"apiVersion": "v1", "kind": "Config", "current-context": "proxy",
-            "clusters": [{"name": "proxy", "cluster": {"server": self.url}}],
-            "users": [{"name": "proxy", "user": {}}],
-            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}]})
-        .to_string()
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -267,13 +258,14 @@ impl Answer {
     fn of(body: kube::client::Body, shared: &Shared) -> Self {
         let start = (body, shared.mode.subscribe());
         let frames = stream::unfold(start, |(mut body, mut mode)| async move {
-            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await?;
-            let mode_now = mode.wait_for(|mode| *mode != Mode::Stalled).await.map(|mode| *mode);
-            let frame = match mode_now {
-                Ok(Mode::Dead) | Err(_) => Err(Cut),
-                Ok(_) => frame.map_err(|_| Cut),
+            let mut dead = mode.clone();
+            let frame = tokio::select! {
+                biased;
+                _ = dead.wait_for(|mode| *mode == Mode::Dead) => Some(Err(Cut)),
+                frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)) => frame.map(|frame| frame.map_err(|_| Cut)),
             };
-            Some((frame, (body, mode)))
+            let moves = mode.wait_for(|mode| *mode != Mode::Stalled).await.is_ok();
+            Some((frame.filter(|_| moves)?, (body, mode)))
         });
         Self(frames.boxed())
     }

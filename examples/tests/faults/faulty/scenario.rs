@@ -68,6 +68,11 @@ impl Scenario {
         [self.unchanged(), self.changed("2"), self.lasting()].concat()
     }
 
+    /// How many objects come into being in any life.
+    pub(crate) fn created_at_least(&self) -> usize {
+        self.before().len() + self.lasting().len()
+    }
+
     /// What may be deleted: by the second commit, and by the third.
     pub(crate) fn pruned(&self) -> Vec<Stated> {
         let here = &self.name;
@@ -131,7 +136,7 @@ impl Scenario {
             "rbac.authorization.k8s.io/v1",
             "ClusterRole",
             (None, &name),
-            json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]}),
+            &json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]}),
         )
     }
 
@@ -143,7 +148,7 @@ impl Scenario {
             "apiextensions.k8s.io/v1",
             "CustomResourceDefinition",
             (None, &format!("backups.{}", self.group())),
-            json!({"spec": {"group": self.group(), "scope": "Namespaced",
+            &json!({"spec": {"group": self.group(), "scope": "Namespaced",
                 "names": {"kind": "Backup", "plural": "backups", "singular": "backup", "listKind": "BackupList"},
                 "versions": [{"name": "v1", "served": true, "storage": true,
                     "schema": {"openAPIV3Schema": schema}}]}}),
@@ -156,7 +161,7 @@ impl Scenario {
             &format!("{}/v1", self.group()),
             "Backup",
             (Some(namespace), name),
-            json!({"spec": {"every": "24h"}}),
+            &json!({"spec": {"every": "24h"}}),
         )
     }
 
@@ -225,7 +230,7 @@ fn stated(
     version: &str,
     kind: &str,
     (namespace, name): (Option<&str>, &str),
-    rest: Value,
+    rest: &Value,
 ) -> Stated {
     let mut metadata = Map::new();
     metadata.insert("name".into(), name.into());
@@ -237,31 +242,31 @@ fn stated(
     Stated { path: format!("{collection}/{name}"), object }
 }
 
-fn core(kind: &str, plural: &str, namespace: &str, name: &str, rest: Value) -> Stated {
+fn core(kind: &str, plural: &str, namespace: &str, name: &str, rest: &Value) -> Stated {
     stated(&format!("/api/v1/namespaces/{namespace}/{plural}"), "v1", kind, (Some(namespace), name), rest)
 }
 
 fn namespace(name: &str) -> Stated {
-    stated("/api/v1/namespaces", "v1", "Namespace", (None, name), json!({}))
+    stated("/api/v1/namespaces", "v1", "Namespace", (None, name), &json!({}))
 }
 
 fn map(namespace: &str, name: &str, value: &str) -> Stated {
-    core("ConfigMap", "configmaps", namespace, name, json!({"data": {"key": value}}))
+    core("ConfigMap", "configmaps", namespace, name, &json!({"data": {"key": value}}))
 }
 
 fn secret(namespace: &str, name: &str, value: &str) -> Stated {
     // A digit and five zeros, in base64.
     let encoded = if value == "1" { "MTAwMDAw" } else { "MjAwMDAw" };
-    core("Secret", "secrets", namespace, name, json!({"data": {"key": encoded}}))
+    core("Secret", "secrets", namespace, name, &json!({"data": {"key": encoded}}))
 }
 
 fn service(namespace: &str, name: &str, port: u16) -> Stated {
     let spec = json!({"spec": {"selector": {"app": name}, "ports": [{"port": port}]}});
-    core("Service", "services", namespace, name, spec)
+    core("Service", "services", namespace, name, &spec)
 }
 
 fn account(namespace: &str, name: &str) -> Stated {
-    core("ServiceAccount", "serviceaccounts", namespace, name, json!({}))
+    core("ServiceAccount", "serviceaccounts", namespace, name, &json!({}))
 }
 
 fn deployment(namespace: &str, name: &str, version: &str) -> Stated {
@@ -271,7 +276,7 @@ fn deployment(namespace: &str, name: &str, version: &str) -> Stated {
         "apps/v1",
         "Deployment",
         (Some(namespace), name),
-        json!({"spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}},
+        &json!({"spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}},
             "template": {"metadata": {"labels": {"app": name}},
                 "spec": {"containers": [{"name": "web", "image": image}]}}}}),
     )

@@ -306,3 +306,22 @@ async fn a_stripped_mark_is_put_back_and_its_object_is_not_given_up() {
         );
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_somebody_else_made_is_made_again() {
+    let mut world = World::new(|app| app);
+    world.commit("first", &[("web", Some("one")), ("api", Some("one"))]);
+    beside!(world, {
+        world.finished().await;
+    });
+    for labels in [json!({}), json!({"gitops.memory/part-of": "shop"})] {
+        world.cluster.update("x", &id("web"), |object| object["metadata"]["labels"] = labels).unwrap();
+    }
+    let mut world = world.restarted();
+    beside!(world, {
+        assert_eq!(world.finished().await.counts.changed, 1);
+        // Only a member is pruned.
+        world.commit("second", &[("web", None)]);
+        assert_eq!(world.finished().await.counts.pruned, 1);
+    });
+}

@@ -159,3 +159,28 @@ async fn the_interval_and_the_resync_come_with_jitter() {
         assert!((10..20).contains(&looks), "{looks}");
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_looks_at_all_members_only_to_take_something_away() {
+    let (mut world, hooks) = World::hooked(|builder| builder, |_| ());
+    world.commit("first", &[("web", Some("one")), ("api", Some("one"))]);
+    beside!(world, {
+        world.finished().await;
+        let looks = hooks.calls("observe");
+        let second = world.commit("second", &[("web", Some("two")), ("new", Some("one"))]);
+        let report = world.finished().await;
+        let counts = report.counts;
+        assert_eq!((counts.created, counts.changed, counts.unchanged), (1, 1, 2));
+        assert_eq!((report.revision, hooks.calls("observe")), (Some(second), looks));
+        // Drift is seen all the same, and so is what was changed by hand while nobody had told of it yet.
+        world.edit("x", "api", "by hand");
+        world.commit("third", &[("web", Some("three"))]);
+        world.finished().await;
+        world.over(seconds(1)).await;
+        assert_eq!(world.value("api").as_deref(), Some("one"));
+        let looks = hooks.calls("observe");
+        world.commit("fourth", &[("new", None)]);
+        assert_eq!(world.finished().await.counts.pruned, 1);
+        assert_eq!(hooks.calls("observe"), looks + 1);
+    });
+}

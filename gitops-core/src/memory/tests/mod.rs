@@ -3,7 +3,9 @@
 mod faults;
 mod objects;
 mod ownership;
+mod rules;
 mod sessions;
+mod source;
 mod watching;
 
 use std::sync::Arc;

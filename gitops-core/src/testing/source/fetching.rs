@@ -94,7 +94,7 @@ pub(super) async fn fetches_at_once_show_the_same(h: &dyn SourceHarness) -> Chec
 pub(super) async fn a_fetch_that_was_dropped_leaves_nothing_half_done(h: &dyn SourceHarness) -> Checked {
     let bench = Bench::new(h).await;
     let mut pause = Duration::ZERO;
-    for round in 0..12 {
+    for round in 0..8 {
         let content = format!("{round}-{}", "x".repeat(20_000));
         let names: Vec<String> = (0..20).map(|n| format!("dir{n}/file")).collect();
         let files: Vec<_> = names.iter().map(|name| (name.as_str(), Some(content.as_str()))).collect();

@@ -113,7 +113,7 @@ fn noise(seed: u64, bytes: usize) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        text.push_str(&format!("{state:016x}"));
+        text.extend(format!("{state:016x}").chars());
     }
     text
 }

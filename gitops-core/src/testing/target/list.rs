@@ -78,7 +78,7 @@ expecting always what_is_gone_is_not_deleted_again "A prune or release of what i
 expecting always only_one_of_two_creations_succeeds "Of two creations of one object at once, by two applications, one succeeds and the other is a `Precondition`.";
 
 watching always the_stream_does_not_end "The stream of `watch` lives until it is dropped, with and without anything to tell.";
-watching watch a_change_by_others_is_told "A change of a member by others is told: the object is named, or `Everything`.";
+watching watch a_change_by_others_is_told "A change by others of a member that was as applied is told: the object is named, or `Everything`.";
 watching watch a_deletion_by_others_is_told "A deletion of a member by others is told.";
 watching watch what_is_deployed_after_the_watch_began_is_told "A watch that began before the application was deployed tells of its members too.";
 watching watch unread_changes_are_one_hint "Changes that nobody has read of yet are one hint, however many they are.";

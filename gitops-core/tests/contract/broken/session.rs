@@ -36,13 +36,10 @@ impl BrokenSession {
     }
 
     async fn inner(&self, cx: &Cx, step: &Step) -> Result<Done, Fault> {
-        match &self.inner {
-            Some(inner) => inner.run(cx, step).await,
-            None => {
-                let session = self.target.begin(cx, &self.app, &self.intent).await?;
-                session.run(cx, step).await
-            }
+        if let Some(inner) = &self.inner {
+            return inner.run(cx, step).await;
         }
+        self.target.begin(cx, &self.app, &self.intent).await?.run(cx, step).await
     }
 
     async fn look(&self, cx: &Cx, id: &ResourceId) -> Result<Option<Live>, Fault> {

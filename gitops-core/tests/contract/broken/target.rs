@@ -112,7 +112,8 @@ impl Target for Broken {
         match self.flaw {
             Flaw::AnswersStaleReads => {
                 let key = format!("{app} {what:?}");
-                seen.live = self.seen.lock().unwrap().entry(key).or_insert(seen.live).clone();
+                let mut first = self.seen.lock().unwrap();
+                seen.live.clone_from(first.entry(key).or_insert_with(|| seen.live.clone()));
             }
             Flaw::ForgetsMembership => {
                 let created = self.created.lock().unwrap();

@@ -45,8 +45,7 @@ impl Session {
         }
         applied.insert(MANAGERS[0], object);
         for value in applied.values_mut().chain([&mut live]) {
-            value["apiVersion"] = json!(kind.api_version);
-            value["kind"] = json!(kind.kind);
+            *value = kind.named(std::mem::take(value));
         }
         Self { dice, ty, kind, schema, live, applied, asked: None }
     }

@@ -19,7 +19,7 @@ fn web(namespace: &str) -> ResourceId {
 const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
 
-/// Lets the API server store a value of its own in the ConfigMaps of a namespace.
+/// Lets the API server store a value of its own for the maps of a namespace.
 async fn force_value(cluster: &Cluster, namespace: &str) {
     let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy",
         "metadata": {"name": namespace}, "spec": {"reinvocationPolicy": "Never", "failurePolicy": "Fail",
@@ -72,8 +72,10 @@ async fn an_admission_policy_that_overrules_git_is_reported_and_not_fought() {
     let watching = async {
         let mut syncs = Vec::new();
         while let Some(event) = events.next().await {
-            if let EventKind::SyncFinished { report } = event.kind {
-                syncs.push((report.trigger, report.counts.changed));
+            match event.kind {
+                EventKind::SyncFinished { report } => syncs.push((report.trigger, report.counts.changed)),
+                EventKind::Stopped => break,
+                _ => {}
             }
         }
         syncs
@@ -158,7 +160,7 @@ async fn nulls_reset_nothing_that_others_set() {
     let app = App::new(&cluster, NS);
     let mut git = deployment(NS, 1);
     git["spec"]["replicas"] = Value::Null;
-    git["spec"]["template"]["metadata"]["annotations"] = json!({"team": null});
+    git["spec"]["template"]["metadata"]["annotations"] = json!({"team": null, "tier": "web"});
     app.commit(std::slice::from_ref(&git));
     assert_eq!(app.sync().await.report.counts.created, 1);
     assert_eq!(app.decision(&web(NS)).await, Decision::InSync);
@@ -187,7 +189,7 @@ async fn an_autoscaler_applied_as_v1_is_watched_and_compared_as_v1() {
         "HorizontalPodAutoscaler",
         NS,
         "web",
-        json!({"spec": {"maxReplicas": 5, "targetCPUUtilizationPercentage": 80,
+        &json!({"spec": {"maxReplicas": 5, "targetCPUUtilizationPercentage": 80,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
     );
     let id = ResourceId::namespaced("autoscaling", "HorizontalPodAutoscaler", NS, "web");

@@ -111,7 +111,7 @@ impl<'a> App<'a> {
 }
 
 /// An object in a namespace.
-fn object(api_version: &str, kind: &str, namespace: &str, name: &str, rest: Value) -> Value {
+fn object(api_version: &str, kind: &str, namespace: &str, name: &str, rest: &Value) -> Value {
     let mut object = serde_json::json!({"apiVersion": api_version, "kind": kind,
         "metadata": {"name": name, "namespace": namespace}});
     object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
