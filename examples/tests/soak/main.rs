@@ -16,7 +16,6 @@ mod trend;
 mod vitals;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -45,16 +44,27 @@ fn length() -> Duration {
     Duration::from_secs(seconds)
 }
 
+#[expect(clippy::print_stdout, reason = "what is measured is of interest in itself")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
 /// Measures once a second until a time.
-async fn measure_until(end: Instant, patient: &Patient, remote: &Remote, heard: &Heard) -> Vec<Vitals> {
-    let (begun, mut series, mut requests) = (Instant::now(), Vec::new(), 0);
+async fn measure_until(
+    begun: Instant,
+    end: Instant,
+    patient: &Patient,
+    remote: &Remote,
+    heard: &Heard,
+) -> Vec<Vitals> {
+    let (mut series, mut requests) = (Vec::new(), 0);
     let mut tick = interval(Duration::from_secs(1));
     while tick.tick().await < end {
         let vitals = patient.measure(begun.elapsed());
         requests += remote.requests();
         if series.len() % 30 == 0 {
             let syncs = heard.counts().of("sync_finished");
-            println!("{vitals}; {syncs} syncs, {requests} requests to Git");
+            say(&format!("{vitals}; {syncs} syncs, {requests} requests to Git"));
         }
         series.push(vitals);
     }
@@ -101,26 +111,25 @@ async fn differences(cluster: &Cluster<'_>, wanted: &BTreeSet<Object>) -> Vec<St
 }
 
 /// Waits until the cluster is as a commit has it. Returns how long that took.
-async fn settled(cluster: &Cluster<'_>, wanted: &BTreeSet<Object>, head: &str, heard: &Heard) -> Duration {
+async fn settled(cluster: &Cluster<'_>, wanted: &BTreeSet<Object>, commit: &str, heard: &Heard) -> Duration {
     let begun = Instant::now();
     loop {
         let found = differences(cluster, wanted).await;
-        if found.is_empty() && heard.counts().revision == head {
+        if found.is_empty() && heard.counts().revision == commit {
             return begun.elapsed();
         }
-        assert!(begun.elapsed() < SETTLING, "{head} is not in force: {found:#?}\n{}", heard.counts());
+        assert!(begun.elapsed() < SETTLING, "{commit} is not in force: {found:#?}\n{}", heard.counts());
         sleep(Duration::from_millis(250)).await;
     }
 }
 
-/// Whether a mirror is no larger than it must be.
-fn compare_disk(mirror: Disk, clone: &Path) {
-    let clone = Disk::below(clone);
-    println!(
-        "the mirror has {:.0} KiB, a fresh clone {:.0} KiB",
-        mirror.bytes / 1024.0,
-        clone.bytes / 1024.0
-    );
+/// What is wrong with the size of a mirror, if anything. What comes commit by commit is not packed as tightly as what
+/// comes at once.
+fn bloat(mirror: Disk, clone: Disk) -> Option<String> {
+    let limit = 3.0 * clone.bytes + 256.0 * 1024.0;
+    let sizes = format!("the mirror has {} bytes, a fresh clone {}", mirror.bytes, clone.bytes);
+    say(&sizes);
+    (mirror.bytes > limit).then_some(sizes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +146,10 @@ async fn memory_handles_and_the_mirror_stay_flat() {
 
     let mirror = remote.repo().mirrors();
     let app = App::at("soak", remote.url(), mirror.clone(), plane.kubeconfig())
-        .with_env("SSL_CERT_FILE", remote.authority());
+        .with_env("SSL_CERT_FILE", remote.authority())
+        // What is measured is what the program has, not what glibc keeps for each thread and gives back late.
+        .with_env("MALLOC_ARENA_MAX", "1")
+        .with_env("MALLOC_TRIM_THRESHOLD_", "131072");
     let mut running = app.run(&["--interval", "1s", "--prune", "--allow-http"]);
     let finished = running.event("sync_finished").await;
     assert_eq!(finished["counts"]["created"], first.len(), "{finished}");
@@ -145,16 +157,17 @@ async fn memory_handles_and_the_mirror_stay_flat() {
     let (heard, objects) = (Heard::default(), Mutex::new(objects));
     let team = Team { objects: &objects, cluster: &cluster, repo: remote.repo().clone(), heard: &heard };
     let patient = Patient { process: running.id(), mirror };
-    let end = Instant::now() + length();
+    let begun = Instant::now();
+    let end = begun + length();
     let work = async {
         let ((commits, drift), series) = tokio::join!(
             async { tokio::join!(team.commit_until(end), drift::drift_until(end, &cluster, &objects)) },
-            measure_until(end, &patient, &remote, &heard)
+            measure_until(begun, end, &patient, &remote, &heard)
         );
-        println!("{commits} commits, {drift:?}; {}", heard.counts());
+        say(&format!("{commits} commits, {drift:?}; {}", heard.counts()));
         let wanted = objects.lock().await.present().clone();
         let settled = settled(&cluster, &wanted, &remote.repo().head(), &heard).await;
-        println!("settled after {settled:?}; {}", heard.counts());
+        say(&format!("settled after {settled:?}; {}", heard.counts()));
         (commits, drift, series)
     };
     let (commits, drift, series) = tokio::select! {
@@ -162,18 +175,19 @@ async fn memory_handles_and_the_mirror_stay_flat() {
         never = heard.listen(&mut running) => match never {},
     };
 
-    let last = patient.measure(end.elapsed());
-    println!("{last}");
+    let last = patient.measure(begun.elapsed());
+    say(&last.to_string());
     let asked = Instant::now();
     let (code, _) = running.terminate().await;
     assert_eq!(code, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?} to end", asked.elapsed());
     app.gitops("diff", &["--allow-http"]).await.with(0);
-    compare_disk(last.mirror, &remote.fresh_clone());
     assert_eq!(heard.counts().of("approval_needed"), 0);
 
     let enough = u32::try_from(length().as_secs()).unwrap() / 5;
     let drifted = [drift.edited, drift.deleted, drift.stripped];
     assert!(commits >= enough && drifted.iter().sum::<u32>() >= enough, "{commits} commits, {drift:?}");
-    assert_eq!(faults(&series), Vec::<String>::new());
+    let mut faults = faults(&series);
+    faults.extend(bloat(last.mirror, Disk::below(&remote.fresh_clone())));
+    assert_eq!(faults, Vec::<String>::new());
 }

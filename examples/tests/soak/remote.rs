@@ -58,7 +58,7 @@ impl Remote {
     /// Where a clone made now is.
     pub(crate) fn fresh_clone(&self) -> PathBuf {
         let root = self.repo.root();
-        git(root, &["clone", "--quiet", "--bare", "--no-local", "repo.git", "clone.git"]);
+        git(root, &["clone", "--quiet", "--bare", "--no-local", "--template=", "repo.git", "clone.git"]);
         root.join("clone.git")
     }
 }
