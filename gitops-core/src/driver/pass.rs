@@ -313,13 +313,12 @@ impl Cell {
     ) -> Result<Plan, Fault> {
         let touched = self.touched(state, desired, trigger);
         state.is_partial = touched.is_some();
-        let observed = match touched {
-            Some(touched) => self.look_at(cx, desired, touched).await?,
-            None => {
-                let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
-                let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
-                self.observe(cx, &what).await?
-            }
+        let observed = if let Some(touched) = touched {
+            self.look_at(cx, desired, touched).await?
+        } else {
+            let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
+            let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
+            self.observe(cx, &what).await?
         };
         // What differs from the revision in force is drift, unless somebody asks for it to be put back.
         let may_leave = self.app.policy.drift == DriftPolicy::Report && trigger != Trigger::Manual;
