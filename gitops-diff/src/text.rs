@@ -14,6 +14,7 @@ pub(crate) enum Style {
     /// What Git states, and would come.
     Git = 32,
     /// Where in a text.
+    #[cfg_attr(not(feature = "text"), allow(dead_code, reason = "only unified differences have places"))]
     Place = 36,
 }
 

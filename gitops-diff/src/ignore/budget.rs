@@ -19,6 +19,7 @@ pub struct Budget {
 #[derive(Clone)]
 struct Time {
     limit: Duration,
+    #[cfg_attr(not(feature = "jq"), allow(dead_code, reason = "without jq nothing takes long"))]
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
