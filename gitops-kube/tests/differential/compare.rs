@@ -59,13 +59,15 @@ pub(crate) fn seen(object: &Value, kind: &Kind) -> Seen {
 
 fn strip(value: &mut Value, pattern: &[&str], default: Option<&Value>) {
     match (pattern, value) {
-        ([name], Value::Object(map)) => {
-            if map.get(*name).is_some_and(|value| default.is_none_or(|default| default == value)) {
-                map.remove(*name);
-            }
+        ([name], Value::Object(map))
+            if map.get(*name).is_some_and(|value| default.is_none_or(|default| default == value)) =>
+        {
+            map.remove(*name);
         }
         (["*", rest @ ..], Value::Array(items)) => {
-            items.iter_mut().for_each(|item| strip(item, rest, default))
+            for item in items {
+                strip(item, rest, default);
+            }
         }
         ([name, rest @ ..], Value::Object(map)) => {
             if let Some(child) = map.get_mut(*name) {

@@ -17,9 +17,8 @@ pub(crate) struct Kind {
     pub(crate) slots: Vec<Slot>,
     /// What the API server puts where nothing is: a path (`*` for any item), and the value; none for one that it chooses.
     pub(crate) defaults: Vec<(&'static str, Option<Value>)>,
-    /// Parts of which only what is below is compared, by path. One is a list that Go writes as null where there is none: the
-    /// server finds it in an object without content, and so who creates the object does not own the list itself. The other
-    /// has a default without content, which who creates the object does own.
+    /// Lists that Go writes as null where there are none: the server finds one in an object without content, and so who
+    /// creates the object does not own the list itself, only its items. No schema says which lists these are.
     pub(crate) hollow: Vec<&'static str>,
 }
 
@@ -192,7 +191,9 @@ fn deployment() -> Kind {
     let mut kind = kind("apps", "v1", "Deployment", "deployments");
     kind.base = json!({"spec": {"selector": {"matchLabels": {"app": "web"}},
         "template": {"metadata": {"labels": {"app": "web"}},
-            "spec": {"containers": [{"name": "web", "image": "web:0"}]}}}});
+            "spec": {"containers": [{"name": "web", "image": "web:0",
+                // Stated always, for its default is an object without content, which whoever creates the item would own.
+                "resources": {"requests": {"memory": "1Mi"}}}]}}}});
     let pod = |path: &str| format!(".spec.template.spec{path}");
     let web = |path: &str| pod(&format!(r#".containers[name="web"]{path}"#));
     kind.slots.extend([
@@ -232,7 +233,7 @@ fn deployment() -> Kind {
         ("spec.template.spec.containers.*.ports.*.protocol", Some("TCP".into())),
         ("status", Some(json!({}))),
     ]);
-    kind.hollow.extend(["spec.template.spec.containers", "spec.template.spec.containers.*.resources"]);
+    kind.hollow.push("spec.template.spec.containers");
     kind
 }
 

@@ -91,7 +91,9 @@ async fn memory_does_what_an_api_server_does() {
             "\nGITOPS_DIFFERENTIAL_SEED={seed} GITOPS_DIFFERENTIAL_SEQUENCES=1 cargo test -p gitops-kube --test differential -- --ignored --nocapture"
         );
         println!("{}:", kind.name);
-        operations.iter().for_each(|operation| println!("  {operation}"));
+        for operation in &operations {
+            println!("  {operation}");
+        }
         println!("{failure}");
     }
     assert!(failed.is_empty(), "{} of {count} sequences differ: {failed:?}", failed.len());

@@ -82,9 +82,8 @@ pub(crate) async fn shrunk(
     mut operations: Vec<Operation>,
     client: &kube::Client,
 ) -> (Vec<Operation>, String) {
-    let mut failure = match run(kind, &operations, client).await {
-        Err(failure) => failure,
-        Ok(_) => return (operations, "it does not differ when it is repeated".to_owned()),
+    let Err(mut failure) = run(kind, &operations, client).await else {
+        return (operations, "it does not differ when it is repeated".to_owned());
     };
     let mut at = operations.len();
     while at > 0 {

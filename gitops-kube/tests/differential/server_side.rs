@@ -207,7 +207,7 @@ impl<'k> ServerSide<'k> {
             Ok(events) => events,
             Err(status) => return Outcome::Odd(status.message),
         };
-        self.seen = sentinel["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        sentinel["metadata"]["resourceVersion"].as_str().unwrap().clone_into(&mut self.seen);
         let hints = self.hints(&events);
         Outcome::Events(events, hints)
     }
