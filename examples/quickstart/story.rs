@@ -153,7 +153,8 @@ impl Story {
             "left alone: Git does not state it ({} compared, 0 written)",
             report.counts.unchanged
         ));
-        Ok(())
+        // An annotation of a Deployment counts as a new generation, which its controller has to see.
+        self.health(Health::Healthy).await
     }
 
     async fn new_release(&mut self) -> Result<String, Unseen> {
