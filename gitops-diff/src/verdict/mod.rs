@@ -91,10 +91,11 @@ pub enum Verdict {
 
 /// Decides whether a live object is what is desired, by its values and by who owns them.
 ///
-/// - A field that is stated and live otherwise differs ([`compare`]). If what is desired is what was applied last, and the
-///   field is still ours, the server [overruled](Cause::Overruled) it.
-/// - A field that our last apply owns and that is not stated any more was [given up](Cause::GivenUp): the next apply removes it.
-/// - A field that is live as stated, and not ours, was [taken](Cause::Taken): the next removal in Git would leave it.
+/// - A field that is stated and live otherwise differs ([`compare`](crate::compare)). If what is desired is what was applied
+///   last, and the field is still ours, the server [overruled](crate::Cause::Overruled) it.
+/// - A field that our last apply owns and that is not stated any more was [given up](crate::Cause::GivenUp): the next apply
+///   removes it.
+/// - A field that is live as stated, and not ours, was [taken](crate::Cause::Taken): the next removal in Git would leave it.
 ///
 /// ```
 /// use gitops_diff::schema::BuiltIn;
