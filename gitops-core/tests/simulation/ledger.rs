@@ -28,6 +28,8 @@ pub(crate) struct Book {
     pub(crate) policy: Policy,
     /// The revision that the source was last heard to have, by the process that runs.
     pub(crate) resolved: Option<String>,
+    /// Revisions that the source had, by when it last had each, the newest last.
+    heard: Vec<String>,
     /// How many members the engine last saw.
     pub(crate) members: usize,
     /// Deletions that somebody approved, with the revision.
@@ -49,6 +51,27 @@ pub(crate) struct Addition {
 const QUIET: u64 = 120;
 /// Requests for each thing that happens.
 const EACH: u64 = 60;
+
+/// Revisions that are remembered: more than a repository that goes on for long keeps.
+const HEARD: usize = 200;
+
+impl Book {
+    /// The source has a revision.
+    pub(crate) fn hear(&mut self, revision: &str) {
+        if self.heard.last().is_none_or(|last| last != revision) {
+            self.heard.retain(|heard| heard != revision);
+            self.heard.push(revision.to_owned());
+            self.heard.drain(..self.heard.len().saturating_sub(HEARD));
+        }
+        self.resolved = Some(revision.to_owned());
+    }
+
+    /// Whether the source had one revision later than another.
+    pub(crate) fn is_newer(&self, revision: &str, other: &str) -> bool {
+        let heard = |revision: &str| self.heard.iter().position(|heard| heard == revision);
+        heard(revision) > heard(other)
+    }
+}
 
 impl Ledger {
     pub(crate) fn new(clusters: usize) -> Self {

@@ -33,7 +33,7 @@ impl Source for SimSource {
         let trouble = self.shared.faults.roll(&self.shared, Call::Resolve);
         faults::before(&self.shared, Call::Resolve, trouble).await?;
         let revision = self.shared.repos[self.repo].source.resolve(cx, want).await?;
-        self.shared.ledger().app(&self.app).resolved = Some(revision.id.clone());
+        self.shared.ledger().app(&self.app).hear(&revision.id);
         faults::after(&self.shared, trouble).await?;
         Ok(revision)
     }

@@ -86,10 +86,16 @@ impl Target for SimTarget {
         self.shared.count("session");
         faults::after(&self.shared, trouble).await?;
         let revision = intent.revision.map(|revision| revision.id);
-        let resolved = self.shared.ledger().app(&self.app).resolved.clone();
-        let is_fallback = revision != resolved;
-        let newer = attempted.map(|revision| revision.id).into_iter();
-        let newer = newer.filter(|newer| is_fallback && Some(newer) != revision.as_ref()).collect();
+        // What was attempted last may be older than what is in force: a session for the newer one may have been lost before
+        // it was recorded.
+        let newer = {
+            let mut ledger = self.shared.ledger();
+            let book = ledger.app(&self.app);
+            let is_fallback = revision != book.resolved;
+            let is_newer = |newer: &String| revision.as_ref().is_none_or(|id| book.is_newer(newer, id));
+            let attempted = attempted.map(|revision| revision.id);
+            attempted.filter(|newer| is_fallback && is_newer(newer)).into_iter().collect()
+        };
         let book = SessionBook {
             app: self.app.clone(),
             cluster: self.cluster,
