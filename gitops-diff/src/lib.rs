@@ -155,6 +155,7 @@ pub mod typed;
 mod unified;
 mod verdict;
 mod write;
+mod zero;
 
 pub use crate::compare::{DiffOptions, SERVER_METADATA, compare, diff};
 pub use crate::difference::{Cause, Difference, DifferenceDisplay, DifferenceKind, Shown};
@@ -174,3 +175,4 @@ pub use crate::type_ref::TypeRef;
 pub use crate::unified::{UnifiedOptions, unified, yaml};
 pub use crate::verdict::{Applier, LastApply, Verdict, is_dropped, judge};
 pub use crate::write::{Applied, ApplyError, Conflict, WriteOptions, apply, extract, update};
+pub use crate::zero::is_zero;

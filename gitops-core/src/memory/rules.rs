@@ -1,7 +1,7 @@
 //! What an API server does to an object, and insists on, before it stores it.
 
-use gitops_diff::TypeRef;
 use gitops_diff::schema::{BuiltIn, Schema, Type};
+use gitops_diff::{TypeRef, is_zero};
 use serde_json::{Map, Value};
 
 use crate::{Class, Fault, ResourceId};
@@ -179,16 +179,5 @@ fn drop_within(value: &mut Value, ty: Type<'_>) {
             }
         }
         _ => {}
-    }
-}
-
-fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
     }
 }

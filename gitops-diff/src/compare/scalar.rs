@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::time::{duration, time};
 use super::trail::Trail;
 use crate::schema::{Format, Type};
-use crate::{Quantity, base64, canonical};
+use crate::{Quantity, base64, canonical, is_zero};
 
 /// Whether two scalars of one type mean the same. The first is the stated one, the second the stored one.
 ///
@@ -78,18 +78,6 @@ pub(super) fn amounts_to_nothing(value: &Value, ty: Type<'_>) -> bool {
         Some(field) => !says_something(child, field.ty()),
         None => !says_something(child, ty.child_or_deduced(name)),
     })
-}
-
-/// Whether it is what Go begins with: false, nothing, an empty text, list or map.
-fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-    }
 }
 
 /// Whether anything at all is in a tree: for what only the live side has.

@@ -8,7 +8,7 @@ use self::scene::{Entry, Scene, is_told};
 use crate::compare::compare_stripped;
 use crate::ignore::Subject;
 use crate::schema::Schema;
-use crate::{DiffOptions, Difference, FieldPath, FieldSet, TypeRef, stored_secret};
+use crate::{DiffOptions, Difference, FieldPath, FieldSet, TypeRef, is_zero, stored_secret};
 
 /// Whether what is desired is what our last apply was of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -167,18 +167,12 @@ pub fn judge(
     if all_ours { Verdict::InSync } else { Verdict::Unsure }
 }
 
-/// A stated zero or false that is not live: the API server leaves out some of them when it stores an object, although they
+/// A stated zero, false, or empty text or map that is not live: the API server leaves out some of them when it stores an object, although they
 /// stay ours.
 pub fn is_dropped(difference: &Difference) -> bool {
     let Some(desired) = difference.desired.value() else { return false };
-    let empty = match desired {
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    };
-    empty && difference.live == crate::Shown::Absent
+    let may_stay_out = !matches!(desired, Value::Null | Value::Array(_));
+    may_stay_out && is_zero(desired) && difference.live == crate::Shown::Absent
 }
 
 #[cfg(test)]
