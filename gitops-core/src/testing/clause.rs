@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::Fault;
+use crate::{Class, Fault};
 
 /// A clause that is not over by then does not hold, whatever it waits for.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -143,5 +143,17 @@ impl<H: ?Sized> fmt::Display for Clause<H> {
 impl<H: ?Sized> fmt::Debug for Clause<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clause").field("name", &self.name).field("needs", &self.needs).finish_non_exhaustive()
+    }
+}
+
+/// Fails unless a call failed with that class.
+pub(super) fn refused<T>(result: Result<T, Fault>, class: Class, what: &str) -> Checked {
+    match result {
+        Err(fault) if fault.class == class => Ok(()),
+        Err(fault) => {
+            let seen = fault.class;
+            Err(Failure::violated(format!("{what}: it failed as \"{seen}\", and not \"{class}\": {fault}")))
+        }
+        Ok(_) => Err(Failure::violated(format!("{what}: it succeeded"))),
     }
 }

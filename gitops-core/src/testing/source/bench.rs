@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::SourceHarness;
+pub(super) use crate::testing::clause::refused;
 use crate::testing::{Checked, Failure, cx};
-use crate::{Class, Fault, RefSpec, RepoPath, Revision, Snapshot, Source};
+use crate::{RefSpec, RepoPath, Revision, Snapshot, Source};
 
 /// More than any file of the suite holds, unless it says so.
 pub(super) const LARGE: u64 = 1 << 24;
@@ -84,16 +85,4 @@ pub(super) async fn holds(tree: &Tree, file: &str, content: &str, when: &str) ->
     let seen = text(tree, file).await?;
     ensure!(seen == content, "{when}: {file} holds {seen:?}, and not {content:?}");
     Ok(())
-}
-
-/// Fails unless a call failed with that class.
-pub(super) fn refused<T>(result: Result<T, Fault>, class: Class, what: &str) -> Checked {
-    match result {
-        Err(fault) if fault.class == class => Ok(()),
-        Err(fault) => {
-            let seen = fault.class;
-            Err(Failure::violated(format!("{what}: it failed as \"{seen}\", and not \"{class}\": {fault}")))
-        }
-        Ok(_) => Err(Failure::violated(format!("{what}: it succeeded"))),
-    }
 }

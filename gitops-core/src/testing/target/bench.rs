@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::TargetHarness;
+pub(super) use crate::testing::clause::refused;
 use crate::testing::{Checked, Failure, cx};
 use crate::{
-    Action, AppId, AppRecord, Class, Comparison, Done, End, Expect, Fault, IgnoreRules, Intent, Live,
-    Manifest, Observation, Observe, Owner, Placed, Reach, ReachEntry, ResourceId, Revision, Session, Step,
-    Target, Timestamp, Token,
+    Action, AppId, AppRecord, Comparison, Done, End, Expect, Fault, IgnoreRules, Intent, Live, Manifest,
+    Observation, Observe, Owner, Placed, Reach, ReachEntry, ResourceId, Revision, Session, Step, Target,
+    Timestamp, Token,
 };
 
 /// Which source the suite's applications come from.
@@ -205,18 +206,6 @@ pub(super) fn prune(id: &ResourceId, token: &Token) -> Step {
 
 pub(super) fn release(id: &ResourceId, token: &Token) -> Step {
     Step::new(id.clone(), Action::Release, Expect::Exactly(token.clone()), None)
-}
-
-/// Fails unless a call failed with that class.
-pub(super) fn refused<T>(result: Result<T, Fault>, class: Class, what: &str) -> Checked {
-    match result {
-        Err(fault) if fault.class == class => Ok(()),
-        Err(fault) => {
-            let seen = fault.class;
-            Err(Failure::violated(format!("{what}: it failed as \"{seen}\", and not \"{class}\": {fault}")))
-        }
-        Ok(_) => Err(Failure::violated(format!("{what}: it succeeded"))),
-    }
 }
 
 /// Asks again until there is an answer, for as long as the harness's patience lasts.
