@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use gitops_diff::Difference;
 use gitops_diff::schema::BuiltIn;
-use gitops_diff::{Difference, FieldPath};
-use serde_json::Value;
 
 use super::guard::Deletions;
 use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
@@ -131,10 +130,9 @@ fn apply_item(
         Some(live) => {
             let rules = inputs.policy.ignore.bound_to(&id.subject());
             let (object, live) = (&placed.manifest.object, live.object.as_deref());
-            match rules.try_paths(object, live, &BuiltIn) {
-                Ok(left) if left.is_empty() => placed.clone(),
-                Ok(left) => {
-                    let stripped = without(object, &left);
+            match rules.try_strip(object, live, &BuiltIn) {
+                Ok(None) => placed.clone(),
+                Ok(Some((stripped, left))) => {
                     Arc::new((**placed).clone().with_object(stripped).with_left(left))
                 }
                 Err(stopped) => {
@@ -161,16 +159,6 @@ fn apply_item(
         live: live.and_then(|live| live.object.clone()),
         member: live.is_some_and(|live| live.owner == Owner::This),
     }
-}
-
-/// An object without the fields that are left to others.
-fn without(object: &Value, left: &[FieldPath]) -> Value {
-    let mut stripped = object.clone();
-    // From the end, so that positions stay what they are.
-    for path in left.iter().rev() {
-        path.remove(&mut stripped);
-    }
-    stripped
 }
 
 type Decided = (Decision, Vec<Difference>, Option<Expect>);

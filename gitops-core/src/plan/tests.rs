@@ -357,3 +357,19 @@ fn ignored_fields_are_written_on_creation_only() {
     assert_eq!(data(vec![]), json!({"a": "1", "b": "2"}));
     assert_eq!(data(vec![mine("a")]), json!({"b": "2"}));
 }
+
+#[test]
+fn what_is_left_of_a_secret_is_not_written_however_it_is_stated() {
+    let path: gitops_diff::FieldPath = ".data.a".parse().unwrap();
+    let policy =
+        Policy { ignore: crate::IgnoreRules::new([crate::IgnoreRule::new([path])]), ..Policy::default() };
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "shop"}, "stringData": {"a": "one", "b": "two"}});
+    let one = Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap());
+    let member = Live { id: one.id.clone(), ..mine("a") };
+    let (desired, seen) = (desired(vec![one]), observed(vec![member]));
+    let app = "shop".parse().unwrap();
+    let inputs = Inputs { app: &app, goal: Goal::Sync(&desired), observed: &seen, policy: &policy };
+    let plan = super::plan(inputs, &unsure);
+    let written = &plan.items[0].desired.as_ref().unwrap().manifest.object;
+    assert_eq!((written.get("stringData"), &written["data"]), (None, &json!({"b": "dHdv"})));
+}

@@ -261,26 +261,26 @@ impl IgnoreRules {
         self.left_of(object, stored.as_ref(), live, schema).paths()
     }
 
-    /// The same, for those who are about to write the object.
-    ///
-    /// # Errors
-    ///
-    /// If an expression was [stopped](JqRunError::is_stopped): who knows which fields it would have left to others.
-    pub fn try_paths(
-        &self,
-        object: &Value,
-        live: Option<&Value>,
-        schema: &dyn Schema,
-    ) -> Result<Vec<FieldPath>, JqRunError> {
-        let stored = stored_secret(object);
-        let mut left = self.left_of(object, stored.as_ref(), live, schema);
-        left.stopped.take().map_or_else(|| Ok(left.paths()), Err)
-    }
-
     /// An object without the fields to leave alone; none if it states none of them.
     pub fn strip(&self, object: &Value, live: Option<&Value>, schema: &dyn Schema) -> Option<Value> {
         let stored = stored_secret(object);
         self.left_of(object, stored.as_ref(), live, schema).strip()
+    }
+
+    /// The same with what [`paths`](Self::paths) tells, for those who are about to write the object.
+    ///
+    /// # Errors
+    ///
+    /// If an expression was [stopped](JqRunError::is_stopped): who knows which fields it would have left to others.
+    pub fn try_strip(
+        &self,
+        object: &Value,
+        live: Option<&Value>,
+        schema: &dyn Schema,
+    ) -> Result<Option<(Value, Vec<FieldPath>)>, JqRunError> {
+        let stored = stored_secret(object);
+        let mut left = self.left_of(object, stored.as_ref(), live, schema);
+        left.stopped.take().map_or_else(|| Ok(left.strip().map(|stripped| (stripped, left.paths()))), Err)
     }
 
     /// An object with the fields to leave alone as they are live, or without them where they are not; none if it states

@@ -302,7 +302,9 @@ mod jq {
         // Its steps are within the bound, and so is its time where there is enough of it.
         let patient = within(1_000, ticking());
         assert_eq!(patient.check(&object), []);
-        assert_eq!(patient.try_paths(&object, None, &Deduced).unwrap().len(), 2);
+        let (stripped, left) = patient.try_strip(&object, None, &Deduced).unwrap().unwrap();
+        assert_eq!(left, patient.paths(&object, None, &Deduced));
+        assert_eq!((left.len(), stripped), (2, json!({"apiVersion": "x.io/v1", "kind": "X"})));
 
         let hasty = within(3, ticking());
         let [error] = &hasty.check(&object)[..] else { panic!("one rule is slow") };
@@ -320,7 +322,7 @@ mod jq {
             let options = DiffOptions::default().with_rules(rules.clone());
             assert_eq!(compare(&object, &changed, &Deduced, &options).len(), 1);
             assert_eq!(rules.strip(&object, Some(&changed), &Deduced).unwrap()["l"], 1);
-            let refused = rules.try_paths(&object, Some(&changed), &Deduced).unwrap_err();
+            let refused = rules.try_strip(&object, Some(&changed), &Deduced).unwrap_err();
             assert!(refused.is_stopped(), "{refused}");
         }
     }
