@@ -56,7 +56,7 @@ impl Cell {
         let written = if steps > 0 || is_new {
             // What comes in between may end this at any instant: then it must be read again.
             let recorded = state.recorded.take();
-            let written = self.write(&cx, pass.stops, plan, trigger, !state.is_partial).await?;
+            let written = self.write(&cx, pass.stops, plan, trigger).await?;
             if written.recorded.is_ok() {
                 // Of an application that is removed, nothing is left.
                 state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
@@ -85,7 +85,7 @@ impl Cell {
                 ..end
             };
         }
-        if plan.complete && !state.is_partial {
+        if plan.saw_all_members {
             let mut others =
                 plan.items.iter().zip(&written.outcomes).filter(|(item, _)| item.desired.is_none());
             state.only_desired = others.all(|(_, outcome)| is_gone(outcome));
@@ -118,15 +118,8 @@ impl Cell {
         Ok(Synced::Done(report, end))
     }
 
-    /// Carries out what there is to do; `whole` says that the plan was made from a look at all members.
-    async fn write(
-        &self,
-        cx: &Cx,
-        stops: &Stops,
-        plan: &Plan,
-        trigger: Trigger,
-        whole: bool,
-    ) -> Result<Written, Fault> {
+    /// Carries out what there is to do.
+    async fn write(&self, cx: &Cx, stops: &Stops, plan: &Plan, trigger: Trigger) -> Result<Written, Fault> {
         let reach = reach(plan);
         let intent = Intent::new(self.app.source.identity(), plan.revision.clone(), reach.clone());
         let session =
@@ -135,7 +128,7 @@ impl Cell {
         let (outcomes, live) = self.run(cx, &*session, plan, trigger, &how).await;
         let mut end = End::new(self.emitter.now(), outcomes);
         let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
-        let nothing_else = whole
+        let nothing_else = plan.saw_all_members
             && plan.complete
             && plan.unseen.is_empty()
             && nothing_else_is_left(plan, &end.outcomes, &live);

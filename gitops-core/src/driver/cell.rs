@@ -40,8 +40,6 @@ pub(super) struct State {
     pub(super) in_force: Option<Arc<Desired>>,
     /// The revision that cannot be used, and why; it is not tried again.
     pub(super) refused: Option<(String, FaultNote)>,
-    /// Whether the plan at hand was made without a look at all members.
-    pub(super) is_partial: bool,
     /// Whether the last look at all members showed none that is not desired, or it is gone since.
     pub(super) only_desired: bool,
     /// The plan that waits for approval.

@@ -312,7 +312,7 @@ impl Cell {
         trigger: Trigger,
     ) -> Result<Plan, Fault> {
         let touched = self.touched(state, desired, trigger);
-        state.is_partial = touched.is_some();
+        let saw_all_members = touched.is_none();
         let observed = if let Some(touched) = touched {
             self.look_at(cx, desired, touched).await?
         } else {
@@ -327,7 +327,9 @@ impl Cell {
         } else {
             Goal::Sync(desired)
         };
-        Ok(self.plan_goal(goal, &observed))
+        let mut plan = self.plan_goal(goal, &observed);
+        plan.saw_all_members = saw_all_members;
+        Ok(plan)
     }
 
     /// The objects that another revision changes or adds, if all others are known to be as desired and nothing is taken

@@ -32,8 +32,11 @@ pub struct Plan {
     /// The revision that would be in force; none when the application is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// Whether all members were looked at, or only the objects that some hint named.
+    /// Whether it is for all objects of the application, or only for those that some hint named.
     pub complete: bool,
+    /// Whether it was made from a look at all members: one for all objects can be made from less, if the rest is known.
+    #[serde(skip)]
+    pub(crate) saw_all_members: bool,
     /// The objects: what is applied by rank, then what is pruned by falling rank, each by id.
     pub items: Vec<Item>,
     /// What could not be read of the target.

@@ -89,6 +89,7 @@ pub fn plan(inputs: Inputs<'_>, compare: &dyn Fn(&Placed, &Live) -> Comparison) 
         app: app.clone(),
         revision: goal.desired().map(|desired| desired.revision().clone()),
         complete,
+        saw_all_members: complete,
         items,
         unseen: observed.unseen.clone(),
         guard,
