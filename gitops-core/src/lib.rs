@@ -115,6 +115,6 @@ pub use revision::{Person, Provenance, RefSpec, Revision};
 pub use source::{Entry, EntryKind, Events, Snapshot, Source, TreeId};
 pub use status::{Status, SyncState};
 pub use target::{
-    Action, AppRecord, Capabilities, Comparison, Dirty, Done, End, Expect, Intent, Live, Memo, Observation,
-    Observe, Owner, Placed, Reach, ReachEntry, Session, Step, Target, Token, Unseen,
+    Action, AppRecord, Capabilities, Comparison, Dirty, Done, End, Expect, Holds, Intent, Live, Memo,
+    Observation, Observe, Owner, Placed, Reach, ReachEntry, Session, Step, Target, Token, Unseen,
 };

@@ -5,6 +5,9 @@
 //! then workloads, then what routes to them and scales them, then kinds that nobody knows, and admission webhooks at the end, because a
 //! webhook whose backend is not running yet would refuse everything that comes after it.
 
+use gitops_core::{GroupKind, Holds, ResourceId};
+use serde_json::Value;
+
 /// Ranks with gaps, so that a kind can be put between two others.
 const TABLE: &[(i32, &str, &[&str])] = &[
     (0, "", &["Namespace"]),
@@ -58,9 +61,38 @@ pub(crate) fn is_precious(group: &str, kind: &str) -> bool {
     )
 }
 
+/// What the API server deletes with an object.
+pub(crate) fn holds(id: &ResourceId, object: &Value) -> Option<Holds> {
+    match (&*id.group, &*id.kind) {
+        ("", "Namespace") => Some(Holds::Namespace(id.name.clone())),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            let spec = object.get("spec")?;
+            let group = spec.get("group")?.as_str()?;
+            let kind = spec.get("names")?.get("kind")?.as_str()?;
+            Some(Holds::Kind(GroupKind::new(group, kind)))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_namespace_and_a_definition_take_others_along() {
+        let namespace = ResourceId::global("", "Namespace", "shop");
+        assert_eq!(holds(&namespace, &json!({})), Some(Holds::Namespace("shop".into())));
+        let crd =
+            ResourceId::global("apiextensions.k8s.io", "CustomResourceDefinition", "backups.example.com");
+        let object =
+            json!({"spec": {"group": "example.com", "names": {"kind": "Backup", "plural": "backups"}}});
+        assert_eq!(holds(&crd, &object), Some(Holds::Kind(GroupKind::new("example.com", "Backup"))));
+        let claim = ResourceId::namespaced("", "PersistentVolumeClaim", "shop", "data");
+        assert_eq!(holds(&claim, &json!({})), None);
+    }
 
     #[test]
     fn what_others_need_goes_first() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::apply::{keeps, meta};
 use crate::cache::{Cache, News, Seen, fingerprint, fingerprint_of_nobody};
 use crate::membership::{manager, owner, part_of, proven_app};
-use crate::order::{is_precious, rank};
+use crate::order::{holds, is_precious, rank};
 
 /// What judging an object takes.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ impl View {
         live.memo = self.cache.memo(id, &seen.token.incarnation, now);
         live.keep = seen.keep;
         live.precious = is_precious(&id.group, &id.kind);
+        live.holds = holds(id, &object);
         live.rank = rank(&id.group, &id.kind);
         live.terminating = seen.terminating;
         live.object = Some(Arc::new(object));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::kinds::defined_by;
 use super::store::token;
-use crate::{AppId, HealthRule, Live, Memo, Owner, Placed, ResourceId, Timestamp, assess};
+use crate::{AppId, HealthRule, Holds, Live, Memo, Owner, Placed, ResourceId, Timestamp, assess};
 
 /// How the names of our labels and annotations begin.
 pub(super) const MARKS: &str = "gitops.memory/";
@@ -123,6 +123,7 @@ pub(super) fn live(
     live.memo = memos.recall(app, id, object);
     live.keep = keeps(object);
     live.precious = is_precious(id);
+    live.holds = holds(id, object);
     live.terminating = object["metadata"].get("deletionTimestamp").is_some();
     live.rank = rank(id, object);
     live.object = Some(object.clone());
@@ -132,6 +133,14 @@ pub(super) fn live(
 /// Whether somebody marked an object to stay.
 pub(super) fn keeps(object: &Value) -> bool {
     object["metadata"]["annotations"][PRUNE] == "keep"
+}
+
+/// What is deleted with an object: by the same rules as in the [store](super::store).
+fn holds(id: &ResourceId, object: &Value) -> Option<Holds> {
+    if id.kind == "Namespace" && id.group.is_empty() {
+        return Some(Holds::Namespace(id.name.clone()));
+    }
+    defined_by(object).map(|(kind, _)| Holds::Kind(kind))
 }
 
 fn is_precious(id: &ResourceId) -> bool {

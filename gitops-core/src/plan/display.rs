@@ -138,7 +138,8 @@ impl fmt::Display for KeepReason {
             Self::Marked => "it is marked to stay",
             Self::Precious => "deleting it destroys more than itself, and the policy does not name its kind",
             Self::SameObject => "it is desired under another id",
-            Self::Unseen => "not all of its kind could be read",
+            Self::Holding => "deleting it would delete what is desired or stays",
+            Self::Unseen => "not all of its kind could be read, or of what it holds",
             Self::Unresolved => "manifests of its kind could not be placed",
             Self::Terminating => "it is being deleted already",
         })

@@ -131,7 +131,9 @@ pub enum KeepReason {
     Precious,
     /// The same object is desired under another id (a kind that moved to another group).
     SameObject,
-    /// Not all of its kind could be read.
+    /// Deleting it deletes what is desired, or what stays.
+    Holding,
+    /// Not all of its kind could be read, or of what it holds.
     Unseen,
     /// Manifests of its kind could not be placed.
     Unresolved,

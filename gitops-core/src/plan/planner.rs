@@ -9,8 +9,8 @@ use gitops_diff::schema::BuiltIn;
 use super::guard::Deletions;
 use super::{Decision, Guard, Item, KeepReason, Plan, digest, order};
 use crate::{
-    Adoption, AppId, Assessment, Comparison, Desired, Digest, DriftPolicy, Expect, GroupKind, Health, Live,
-    Observation, Owner, Placed, Policy, Prune, ResourceId, Token,
+    Adoption, AppId, Assessment, Comparison, Desired, Digest, DriftPolicy, Expect, GroupKind, Health, Holds,
+    Live, Observation, Owner, Placed, Policy, Prune, ResourceId, Token,
 };
 
 /// What a plan is for.
@@ -71,9 +71,7 @@ pub fn plan(inputs: Inputs<'_>, compare: &dyn Fn(&Placed, &Live) -> Comparison) 
     }
     let complete = !matches!(goal, Goal::Heal(..));
     if complete {
-        let leftover = Leftover::new(&inputs, &live);
-        let gone = observed.live.iter().filter(|live| live.owner == Owner::This);
-        items.extend(gone.filter_map(|member| leftover.item(member)));
+        items.extend(Leftover::new(&inputs, &live).items());
     }
     order::sort(&mut items);
     let pruned = || items.iter().filter(|item| item.decision == Decision::Prune);
@@ -240,16 +238,28 @@ impl<'a> Leftover<'a> {
         }
     }
 
-    fn item(&self, member: &Live) -> Option<Item> {
-        if self.desired.contains(&member.id) {
-            return None;
-        }
+    fn items(&self) -> Vec<Item> {
+        let members = self.inputs.observed.live.iter().filter(|live| live.owner == Owner::This);
+        let leftover = members.filter(|member| !self.desired.contains(&member.id));
+        // Whether a holder may go follows from what becomes of the others. None of the holders is held by another one.
+        let (holders, others): (Vec<&Live>, Vec<&Live>) = leftover.partition(|member| member.holds.is_some());
+        let mut items: Vec<Item> = others.into_iter().map(|member| self.item(member, &[])).collect();
+        let staying: Vec<ResourceId> =
+            items.iter().filter(|item| stays(item)).map(|item| item.id.clone()).collect();
+        items.extend(holders.into_iter().map(|holder| self.item(holder, &staying)));
+        items
+    }
+
+    fn item(&self, member: &Live, staying: &[ResourceId]) -> Item {
         let decision = match self.inputs.goal {
             Goal::Release => Decision::Release,
-            _ => self.reason_to_keep(member).map_or(Decision::Prune, |reason| Decision::Kept { reason }),
+            _ => self
+                .reason_to_keep(member)
+                .or_else(|| self.reason_to_keep_holder(member.holds.as_ref()?, staying))
+                .map_or(Decision::Prune, |reason| Decision::Kept { reason }),
         };
         let expect = decision.action().map(|_| exactly(&member.token));
-        Some(Item {
+        Item {
             id: member.id.clone(),
             decision,
             expect,
@@ -260,7 +270,18 @@ impl<'a> Leftover<'a> {
             desired: None,
             live: member.object.clone(),
             member: true,
-        })
+        }
+    }
+
+    fn reason_to_keep_holder(&self, holds: &Holds, staying: &[ResourceId]) -> Option<KeepReason> {
+        let is_held = |id: &ResourceId| holds.includes(id);
+        if self.desired.iter().copied().chain(staying).any(is_held) {
+            Some(KeepReason::Holding)
+        } else if self.inputs.observed.unseen.iter().any(|unseen| holds.may_include(unseen)) {
+            Some(KeepReason::Unseen)
+        } else {
+            None
+        }
     }
 
     fn reason_to_keep(&self, member: &Live) -> Option<KeepReason> {
@@ -285,4 +306,9 @@ impl<'a> Leftover<'a> {
             None
         }
     }
+}
+
+/// Whether a member that is not desired will still be there. What is being deleted will not.
+fn stays(item: &Item) -> bool {
+    matches!(item.decision, Decision::Kept { reason } if reason != KeepReason::Terminating)
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Adoption, Class, Comparison, Desired, DriftPolicy, FaultNote, GroupKind, Live, Manifest, Observation,
-    Place, Policy, Prune, RepoPath, Token, Unseen,
+    Adoption, Class, Comparison, Desired, DriftPolicy, FaultNote, GroupKind, Holds, Live, Manifest,
+    Observation, Place, Policy, Prune, RepoPath, Token, Unseen,
 };
 
 fn id(name: &str) -> ResourceId {
@@ -98,7 +98,7 @@ fn members_that_are_not_desired_are_pruned_in_reverse_order() {
 }
 
 #[test]
-fn there_are_seven_reasons_not_to_prune() {
+fn there_are_reasons_not_to_prune() {
     let reason = |policy: &Policy, desired: Vec<Placed>, change: &dyn Fn(&mut Observation)| {
         let mut seen = observed(vec![mine("keep-a"), mine("keep-b"), mine("x")]);
         change(&mut seen);
@@ -163,6 +163,61 @@ fn there_are_seven_reasons_not_to_prune() {
         }),
         None
     );
+}
+
+#[test]
+fn what_holds_something_that_stays_is_not_pruned() {
+    let namespace = || {
+        let id = ResourceId::global("", "Namespace", "shop");
+        Live { id, holds: Some(Holds::Namespace("shop".into())), ..mine("space") }
+    };
+    let definition = || {
+        let id = ResourceId::global("apiextensions.k8s.io", "CustomResourceDefinition", "configmaps");
+        Live { id, holds: Some(Holds::Kind(GroupKind::new("", "ConfigMap"))), ..mine("definition") }
+    };
+    let holders = |others: Vec<Live>, goal: Goal<'_>| {
+        let seen = observed([vec![namespace(), definition()], others].concat());
+        let plan = make(goal, &seen, &pruning());
+        let mut holders = plan.items.into_iter().filter(|item| item.id.namespace.is_none());
+        let (one, other) = (holders.next().unwrap(), holders.next().unwrap());
+        assert_eq!(one.decision, other.decision);
+        one.decision
+    };
+    let kept = Decision::Kept { reason: KeepReason::Holding };
+    let stated = desired(vec![placed("a")]);
+    assert_eq!(holders(vec![mine("a")], Goal::Sync(&stated)), kept);
+    // It is still to be created there.
+    assert_eq!(holders(vec![], Goal::Sync(&stated)), kept);
+    let marked = Live { keep: true, ..mine("a") };
+    assert_eq!(holders(vec![marked.clone()], Goal::Sync(&desired(vec![]))), kept);
+    assert_eq!(holders(vec![marked], Goal::Destroy), kept);
+    // What goes does not hold it back, and what is being deleted will be gone.
+    assert_eq!(holders(vec![mine("a")], Goal::Sync(&desired(vec![]))), Decision::Prune);
+    let going = Live { terminating: true, ..mine("a") };
+    assert_eq!(holders(vec![going], Goal::Sync(&desired(vec![]))), Decision::Prune);
+}
+
+#[test]
+fn what_may_hold_something_that_was_not_seen_is_not_pruned() {
+    let holder = |holds: Holds, unseen: Unseen| {
+        let id = ResourceId::global("", "Namespace", "shop");
+        let mut seen = observed(vec![Live { id, holds: Some(holds), ..mine("space") }]);
+        seen.unseen.push(unseen);
+        make(Goal::Destroy, &seen, &pruning()).items[0].decision.clone()
+    };
+    let unseen = |kind: &str, namespace: Option<&str>| Unseen {
+        kind: GroupKind::new("", kind),
+        namespace: namespace.map(str::to_owned),
+        fault: FaultNote::new(Class::RETRY, "no answer"),
+    };
+    let kept = Decision::Kept { reason: KeepReason::Unseen };
+    let shop = || Holds::Namespace("shop".into());
+    assert_eq!(holder(shop(), unseen("ConfigMap", None)), kept);
+    assert_eq!(holder(shop(), unseen("ConfigMap", Some("shop"))), kept);
+    assert_eq!(holder(shop(), unseen("ConfigMap", Some("other"))), Decision::Prune);
+    let configs = || Holds::Kind(GroupKind::new("", "ConfigMap"));
+    assert_eq!(holder(configs(), unseen("ConfigMap", Some("other"))), kept);
+    assert_eq!(holder(configs(), unseen("Secret", None)), Decision::Prune);
 }
 
 #[test]
@@ -304,6 +359,8 @@ proptest! {
         for live in lives {
             by_id.insert(live.id.clone(), live);
         }
+        let space = Live { id: ResourceId::global("", "Namespace", "shop"), holds: Some(Holds::Namespace("shop".into())), ..mine("space") };
+        by_id.insert(space.id.clone(), space);
         let mut seen = observed(by_id.values().cloned().collect());
         if blind {
             seen.unseen.push(Unseen { kind: GroupKind::new("", "ConfigMap"), namespace: None, fault: FaultNote::new(Class::RETRY, "no answer") });
@@ -326,6 +383,9 @@ proptest! {
                     prop_assert!(live.owner == Owner::This && !names.contains(&item.id.name) && !blind);
                     prop_assert!(!live.keep && !live.precious && !live.terminating);
                     prop_assert_eq!(step.expect, Expect::Exactly(live.token.clone()));
+                    // Nothing goes along with the namespace that would stay, or come.
+                    let stays = |live: &Live| live.owner == Owner::This && (live.keep || live.precious) && !live.terminating;
+                    prop_assert!(live.holds.is_none() || (names.is_empty() && !by_id.values().any(stays)));
                 }
                 other => prop_assert!(false, "{other} was not asked for"),
             }

@@ -76,6 +76,8 @@ pub struct Live {
     /// Deleting it destroys more than itself (a namespace, a type definition, a volume): it is pruned only when the
     /// policy names its kind.
     pub precious: bool,
+    /// What its deletion takes along: it is not pruned while any of that is desired, or is a member that stays.
+    pub holds: Option<Holds>,
     /// It is being deleted already.
     pub terminating: bool,
     /// Its place in the order of deletions: objects of a higher rank go first.
@@ -94,8 +96,37 @@ impl Live {
             memo: None,
             keep: false,
             precious: false,
+            holds: None,
             terminating: false,
             rank: 0,
+        }
+    }
+}
+
+/// Objects that are deleted with another one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Holds {
+    /// Those in this namespace.
+    Namespace(String),
+    /// Those of this kind.
+    Kind(GroupKind),
+}
+
+impl Holds {
+    /// Whether an object is among them.
+    pub fn includes(&self, id: &ResourceId) -> bool {
+        match self {
+            Self::Namespace(name) => id.namespace.as_ref() == Some(name),
+            Self::Kind(kind) => id.group == kind.group && id.kind == kind.kind,
+        }
+    }
+
+    /// Whether objects that could not be read may be among them.
+    pub fn may_include(&self, unseen: &Unseen) -> bool {
+        match self {
+            Self::Namespace(name) => unseen.namespace.as_ref().is_none_or(|namespace| namespace == name),
+            Self::Kind(kind) => unseen.kind == *kind,
         }
     }
 }

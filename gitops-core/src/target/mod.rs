@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use gitops_diff::Difference;
 
-pub use live::{Live, Memo, Observation, Observe, Owner, Token, Unseen};
+pub use live::{Holds, Live, Memo, Observation, Observe, Owner, Token, Unseen};
 pub use placed::Placed;
 pub use record::{AppRecord, End, Intent, Reach, ReachEntry};
 pub use step::{Action, Done, Expect, Step};

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use gitops_core::{Action, Adoption, Cx, Expect, Prune, ResourceId, Step, Target};
 use serde_json::Value;
 
-use crate::ledger::{contents, is_applied_by, is_dying, is_kept, is_precious, member_of, uid, version};
+use crate::ledger::{
+    Book, contents, holds, is_applied_by, is_dying, is_kept, is_precious, member_of, uid, version,
+};
 use crate::repo::Stated;
 use crate::shared::Shared;
 
@@ -44,13 +46,20 @@ pub(crate) async fn check_reach(shared: &Shared, book: &SessionBook, target: &dy
 pub(crate) fn check_written(shared: &Shared, book: &mut SessionBook, step: &Step, failed: bool) {
     let cluster = &shared.clusters[book.cluster];
     let mut ledger = shared.ledger();
-    let policy = ledger.app(&book.app).policy.clone();
+    let Book { policy, marked, .. } = ledger.app(&book.app).clone();
     let mirror = &ledger.mirrors[book.cluster];
     let before = mirror.get(&step.id).cloned();
     let after = cluster.get(&step.id);
     let ids: BTreeSet<ResourceId> = cluster.ids().into_iter().collect();
-    let vanished: Vec<ResourceId> =
-        mirror.keys().filter(|id| !ids.contains(id) && **id != step.id).cloned().collect();
+    // What is gone now, or is going since.
+    let vanished: Vec<(ResourceId, Value)> = mirror
+        .iter()
+        .filter(|(id, _)| **id != step.id)
+        .filter(|(id, before)| {
+            cluster.get(id).is_none_or(|now| is_dying(&now) && version(&now) != version(before))
+        })
+        .map(|(id, before)| (id.clone(), before.clone()))
+        .collect();
     let appeared: Vec<&ResourceId> =
         ids.iter().filter(|id| !mirror.contains_key(id) && **id != step.id).collect();
     let app = &book.app.clone();
@@ -58,10 +67,19 @@ pub(crate) fn check_written(shared: &Shared, book: &mut SessionBook, step: &Step
     if let Some(other) = appeared.first() {
         broken.push(format!("{app}: {} {} also created {other}", step.action, step.id));
     }
-    for other in &vanished {
-        let goes_along = step.action == Action::Prune && goes_along(&step.id, other, mirror.get(other));
-        if !goes_along {
-            broken.push(format!("{app}: {} {} also deleted {other}", step.action, step.id));
+    for (other, object) in &vanished {
+        let goes_along = step.action == Action::Prune && goes_along(&step.id, other, object);
+        let stays = || {
+            let stated = shared.repos[book.repo].stated(book.revision.as_ref()?, app)?;
+            let is_marked = member_of(object) == Some(app) && marked.contains(other) && is_kept(object);
+            if stated.contains_key(other) {
+                Some("which Git states")
+            } else {
+                is_marked.then_some("which is marked to stay")
+            }
+        };
+        if let Some(why) = if goes_along { stays() } else { Some("too") } {
+            broken.push(format!("{app}: {} {} deleted {other}, {why}", step.action, step.id));
         }
     }
     let is_same = match (&before, &after) {
@@ -104,12 +122,8 @@ pub(crate) fn check_written(shared: &Shared, book: &mut SessionBook, step: &Step
 
 /// Whether deleting one object takes another along: what is in a namespace or of a defined kind, or the dying namespace
 /// that it was the last of.
-fn goes_along(id: &ResourceId, other: &ResourceId, object: Option<&Value>) -> bool {
-    match id.kind.as_str() {
-        "Namespace" if other.namespace.as_deref() == Some(&id.name) => true,
-        "CustomResourceDefinition" if id.name.ends_with(&format!(".{}", other.group)) => true,
-        _ => other.kind == "Namespace" && object.is_some_and(is_dying),
-    }
+fn goes_along(id: &ResourceId, other: &ResourceId, object: &Value) -> bool {
+    holds(id, other) || (other.kind == "Namespace" && is_dying(object))
 }
 
 fn may_write(app: &str, before: &Value, adoption: Adoption, step: &Step) -> Option<String> {

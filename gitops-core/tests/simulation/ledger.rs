@@ -32,6 +32,8 @@ pub(crate) struct Book {
     heard: Vec<String>,
     /// How many members the engine last saw.
     pub(crate) members: usize,
+    /// Those of them that were marked to stay.
+    pub(crate) marked: BTreeSet<ResourceId>,
     /// Deletions that somebody approved, with the revision.
     pub(crate) approved: Vec<(String, BTreeSet<(ResourceId, String)>)>,
     /// Requests to the target, by minutes.
@@ -104,6 +106,7 @@ impl Ledger {
         for book in self.apps.values_mut() {
             book.resolved = None;
             book.members = 0;
+            book.marked.clear();
         }
     }
 
@@ -173,6 +176,15 @@ pub(crate) fn is_dying(object: &Value) -> bool {
 
 pub(crate) fn is_kept(object: &Value) -> bool {
     object["metadata"]["annotations"][KEEP] == "keep"
+}
+
+/// Whether an object goes when another one does.
+pub(crate) fn holds(id: &ResourceId, other: &ResourceId) -> bool {
+    match id.kind.as_str() {
+        "Namespace" => other.namespace.as_deref() == Some(&id.name),
+        "CustomResourceDefinition" => id.name.ends_with(&format!(".{}", other.group)),
+        _ => false,
+    }
 }
 
 pub(crate) fn is_precious(id: &ResourceId) -> bool {

@@ -17,6 +17,8 @@ pub(crate) enum Mutant {
     DeletesBlindly,
     /// Each deletion hits a bystander too.
     DeletesMore,
+    /// Deleting something takes nothing along, as far as the target says.
+    HoldsNothing,
     /// Directories are listed by half.
     HalfATree,
     /// The guard is off, and nobody knows.
@@ -31,12 +33,13 @@ pub(crate) enum Mutant {
     TellsSecrets,
 }
 
-pub(crate) const ALL: [Mutant; 11] = [
+pub(crate) const ALL: [Mutant; 12] = [
     Mutant::EverythingIsOurs,
     Mutant::NeverWidens,
     Mutant::NarrowsTooMuch,
     Mutant::DeletesBlindly,
     Mutant::DeletesMore,
+    Mutant::HoldsNothing,
     Mutant::HalfATree,
     Mutant::NoGuard,
     Mutant::AlwaysInSync,

@@ -56,11 +56,17 @@ impl Target for SimTarget {
         faults::before(&self.shared, Call::Observe, trouble).await?;
         let mut observed = self.inner.observe(cx, app, what).await?;
         if matches!(what, Observe::Everything { .. }) {
-            let members = observed.live.iter().filter(|live| live.owner == Owner::This).count();
-            self.shared.ledger().app(&self.app).members = members;
+            let members = || observed.live.iter().filter(|live| live.owner == Owner::This);
+            let mut ledger = self.shared.ledger();
+            let book = ledger.app(&self.app);
+            book.members = members().count();
+            book.marked = members().filter(|live| live.keep).map(|live| live.id.clone()).collect();
         }
         if self.shared.mutant == Some(Mutant::EverythingIsOurs) {
             observed.live.iter_mut().for_each(|live| live.owner = Owner::This);
+        }
+        if self.shared.mutant == Some(Mutant::HoldsNothing) {
+            observed.live.iter_mut().for_each(|live| live.holds = None);
         }
         faults::after(&self.shared, trouble).await?;
         Ok(observed)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gitops_core::{
-    Approval, Decision, GroupKind, KeepReason, ReachEntry, ResourceId, SyncError, Target, Verdict,
+    Approval, Decision, GroupKind, KeepReason, Prune, ReachEntry, ResourceId, SyncError, Target, Verdict,
 };
 use gitops_kube::{ConnectOptions, KubeTarget, PART_OF, connect};
 use serde_json::{Value, json};
@@ -283,6 +283,46 @@ async fn a_namespace_that_holds_foreign_objects_goes_only_when_somebody_says_so(
         cluster.get(&format!("/api/v1/namespaces/{HELD}")).await.is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
+async fn what_git_states_does_not_go_with_its_namespace_or_its_definition() {
+    const NS: &str = "case-holders";
+    const HELD: &str = "case-holders-held";
+    const GROUP: &str = "holders.example.com";
+    let cluster = cluster().await;
+    cluster.namespace(NS).await;
+    let app = App::new(&cluster, NS).with_policy(|app| {
+        app.with_prune(Prune::Unguarded)
+            .with_prune_kind(GroupKind::new("", "Namespace"))
+            .with_prune_kind(GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"))
+    });
+    let held = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HELD}});
+    let ours = config_map(HELD, "ours", "v");
+    let backup = object(&format!("{GROUP}/v1"), "Backup", NS, "daily", &json!({"spec": {"every": "24h"}}));
+    app.commit(&[held, ours.clone(), definition(GROUP), backup.clone()]);
+    until("all of it", async || {
+        let synced = app.engine().sync(NS).await.ok()?;
+        synced.counts.all_good().then_some(())
+    })
+    .await;
+
+    // Somebody takes the holders out of Git, and leaves what they hold.
+    app.commit(&[ours, backup]);
+    let namespace = ResourceId::global("", "Namespace", HELD);
+    let crd =
+        ResourceId::global("apiextensions.k8s.io", "CustomResourceDefinition", format!("backups.{GROUP}"));
+    for holder in [&namespace, &crd] {
+        assert_eq!(app.decision(holder).await, Decision::Kept { reason: KeepReason::Holding }, "{holder}");
+    }
+    let counts = app.sync().await.report.counts;
+    assert_eq!((counts.pruned, counts.unchanged), (0, 2), "{counts:?}");
+    assert!(cluster.get(&map_path(HELD, "ours")).await.is_some());
+
+    // What they hold goes first; with it, they may go.
+    app.commit(&[config_map(NS, "kept", "v")]);
+    assert_eq!(app.sync().await.report.counts.pruned, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
