@@ -65,7 +65,7 @@ impl DirectoryTarget {
         let state = State::load(&self.disk)?;
         let (asked, all) = match what {
             Observe::Everything { also } => (also, true),
-            Observe::Objects(ids) => (ids, false),
+            Observe::Objects(ids) | Observe::Anew(ids) => (ids, false),
             _ => {
                 return Err(Fault::new(
                     Class::Unsupported,

@@ -18,6 +18,7 @@ reading always everything_is_all_members_and_what_is_asked_for "`Observe::Everyt
 reading always members_of_others_are_not_in_everything "Members of other applications and objects of nobody are in `Observe::Everything` only where they are asked for.";
 reading always each_object_is_observed_once "An object is in the answer once, also when it is a member and asked for, and asked for twice.";
 reading always what_is_observed_is_not_stale "An answer is not older than the call: what others created, changed or deleted before is seen.";
+reading always what_is_read_anew_is_as_it_is_stored "`Observe::Anew` answers with the objects that were asked for, whoever owns them, as they are stored now, whatever a watch knows of them, and with their content where the target shows any.";
 reading unreadable what_cannot_be_read_is_named "What could not be read is in `Observation::unseen` and not in `live`, and is seen again when it can be read again.";
 reading always a_version_changes_with_every_write "`Token::version` changes with every write, whoever writes, and is the same as long as nobody does; `Token::incarnation` stays through changes.";
 reading always an_object_that_was_made_anew_is_another_incarnation "`Token::incarnation` changes when an object is deleted and created again.";

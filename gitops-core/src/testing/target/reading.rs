@@ -145,6 +145,47 @@ pub(super) async fn what_is_observed_is_not_stale(h: &dyn TargetHarness) -> Chec
     Ok(())
 }
 
+pub(super) async fn what_is_read_anew_is_as_it_is_stored(h: &dyn TargetHarness) -> Checked {
+    let bench = Bench::new(h).await;
+    // With a watch, and after a look at everything, a target may know its members by heart.
+    let mut changes = bench.target.watch(&bench.app);
+    let _ = changes.next().now_or_never();
+    let member = bench.create("a", "v").await?;
+    let _other = bench.create("b", "v").await?;
+    let (nobodys, _) = bench.foreign("nobodys", "v").await?;
+    let absent = bench.desired("absent", "v").await?;
+    let asked = vec![member.id().clone(), nobodys.id.clone(), absent.id.clone()];
+    let shows = bench.everything(&asked).await?.live.iter().any(|live| live.object.is_some());
+    let anew = Observe::Anew(asked.clone());
+    let mut last = Vec::new();
+    for value in ["v", "one", "two"] {
+        if value != "v" {
+            h.put(member.id(), value).await;
+            h.put(&nobodys.id, value).await;
+        }
+        let seen = bench.observe(&anew).await?.live;
+        ensure!(
+            ids(&seen) == [member.id(), &nobodys.id],
+            "{asked:?} were asked for, the last of which does not exist, and seen is {:?}",
+            ids(&seen)
+        );
+        ensure!(
+            !shows || seen.iter().all(|live| live.object.is_some()),
+            "objects are read, and answered without their content: {seen:?}"
+        );
+        let tokens: Vec<_> = seen.iter().map(|live| live.token.clone()).collect();
+        let is_new = !tokens.iter().any(|token| last.contains(token));
+        ensure!(is_new, "both were changed by hand, and the answer is as before: {seen:?}");
+        last = tokens;
+    }
+    for id in [member.id(), &nobodys.id] {
+        h.delete(id).await;
+    }
+    let seen = bench.observe(&anew).await?.live;
+    ensure!(seen.is_empty(), "both were deleted by hand, and are observed: {seen:?}");
+    Ok(())
+}
+
 pub(super) async fn what_cannot_be_read_is_named(h: &dyn TargetHarness) -> Checked {
     let bench = Bench::new(h).await;
     let member = bench.create("a", "v").await?;

@@ -25,6 +25,8 @@ pub(super) enum Flaw {
     FailsOnUnknownKinds,
     WritesWhileReading,
     AnswersStaleReads,
+    ReadsNothingAnew,
+    ReadsAnewWithoutContent,
     ForgetsMembership,
     LeavesOutMembers,
     ClaimsEverything,
@@ -114,6 +116,14 @@ impl Target for Broken {
                 let key = format!("{app} {what:?}");
                 let mut first = self.seen.lock().unwrap();
                 seen.live.clone_from(first.entry(key).or_insert_with(|| seen.live.clone()));
+            }
+            Flaw::ReadsNothingAnew if matches!(what, Observe::Anew(_)) => {
+                let mut first = self.seen.lock().unwrap();
+                let first = first.entry(format!("{app} {what:?}")).or_insert_with(|| seen.live.clone());
+                seen.live.clone_from(first);
+            }
+            Flaw::ReadsAnewWithoutContent if matches!(what, Observe::Anew(_)) => {
+                seen.live.iter_mut().for_each(|live| live.object = None);
             }
             Flaw::ForgetsMembership => {
                 let created = self.created.lock().unwrap();
@@ -265,11 +275,13 @@ impl TargetHarness for Harness {
 }
 
 #[rustfmt::skip]
-const CAUGHT: [(Flaw, &str); 39] = [
+const CAUGHT: [(Flaw, &str); 41] = [
     (Flaw::AnswersInAnotherOrder, "placing_answers_in_the_order_of_the_set"),
     (Flaw::FailsOnUnknownKinds, "an_unknown_kind_is_an_answer"),
     (Flaw::WritesWhileReading, "reading_writes_nothing"),
     (Flaw::AnswersStaleReads, "what_is_observed_is_not_stale"),
+    (Flaw::ReadsNothingAnew, "what_is_read_anew_is_as_it_is_stored"),
+    (Flaw::ReadsAnewWithoutContent, "what_is_read_anew_is_as_it_is_stored"),
     (Flaw::ForgetsMembership, "members_survive_a_restart"),
     (Flaw::ForgetsMembership, "a_crash_loses_no_member"),
     (Flaw::LeavesOutMembers, "everything_is_all_members_and_what_is_asked_for"),
