@@ -47,6 +47,6 @@ pub fn yaml(count: usize) -> String {
 pub fn placed(count: usize) -> Vec<Placed> {
     let place = || Place::file(RepoPath::root());
     (0..count)
-        .map(|n| Placed::new(Manifest::new(deployment(n), place()).expect("it is a manifest")))
+        .map(|n| Placed::new(Manifest::new(&deployment(n), place()).expect("it is a manifest")))
         .collect()
 }

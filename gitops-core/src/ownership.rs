@@ -38,7 +38,7 @@ pub(crate) fn compare_owned(
     let options = DiffOptions::default().with_rules(rules.bound_to(&live.id.subject()));
     let is_mark = |path: &FieldPath| is_mark(path, owner.marks);
     let applier = Applier::new(owner.manager).with_marks(&is_mark);
-    match judge(&desired.manifest.object, object, applier, &BuiltIn, &options) {
+    match judge(&desired.manifest.object(), object, applier, &BuiltIn, &options) {
         Verdict::InSync => Comparison::InSync,
         Verdict::Unsure => Comparison::Unsure,
         // The apply was answered with these values: it is the target that insists on them.
@@ -104,7 +104,7 @@ mod tests {
     fn placed(data: &Value) -> Placed {
         let mut object = config(data);
         object["metadata"].as_object_mut().unwrap().remove("labels");
-        Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
+        Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
     }
 
     fn applied(live: Option<&Value>, data: &Value) -> Value {
@@ -186,7 +186,7 @@ mod tests {
         let desired = placed(&json!({"a": "1"}));
         let object = applied(None, &json!({"a": "1"}));
         let overruled = gitops_diff::compare(
-            &desired.manifest.object,
+            &desired.manifest.object(),
             &config(&json!({"a": "2"})),
             &BuiltIn,
             &DiffOptions::default(),
@@ -232,7 +232,7 @@ mod tests {
         let object = forced(None, &two);
         let desired = pod(json!([{"name": "x", "image": "x:1"}]));
         let place = Place::file(RepoPath::new("a.yaml").unwrap());
-        let desired = Placed::new(Manifest::new(desired, place.clone()).unwrap());
+        let desired = Placed::new(Manifest::new(&desired, place.clone()).unwrap());
         assert_eq!(paths(&compare(&desired, &live(object), &none)), [r#".spec.containers[name="y"]"#]);
 
         let secret = |data: Value| {
@@ -240,7 +240,7 @@ mod tests {
             "metadata": {"name": "a", "namespace": "shop"}, "data": data})
         };
         let object = forced(None, &secret(json!({"p": "aHVudGVyMg==", "q": "eA=="})));
-        let desired = Placed::new(Manifest::new(secret(json!({"q": "eA=="})), place).unwrap());
+        let desired = Placed::new(Manifest::new(&secret(json!({"q": "eA=="})), place).unwrap());
         let comparison = compare(&desired, &live(object), &none);
         assert_eq!(paths(&comparison), [".data.p"]);
         assert!(!format!("{comparison:?}").contains("aHVudGVyMg"));

@@ -36,7 +36,7 @@ pub(crate) fn apply_body(
     key: &Key,
     expect: &Expect,
 ) -> Value {
-    let mut object = (*desired.manifest.object).clone();
+    let mut object = desired.manifest.object();
     // What is no map here is an error that the API server names.
     let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return object };
     mark(metadata, "labels", PART_OF, set_id(app, state_namespace));
@@ -250,7 +250,7 @@ mod tests {
 
     fn desired() -> Placed {
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "v"}});
-        Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
+        Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
     }
 
     #[test]

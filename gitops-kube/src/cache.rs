@@ -54,7 +54,8 @@ const MAX_ENDED: usize = 1024;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     pub(crate) key: Option<Key>,
-    pub(crate) reach: Reach,
+    /// Shared: it has an entry for each kind and namespace, and is asked for with each object.
+    pub(crate) reach: Arc<Reach>,
 }
 
 /// How an object that was seen relates to what was known.
@@ -191,7 +192,7 @@ impl Cache {
     pub(crate) fn know(&self, app: &AppId, state_namespace: &str, key: Key, reach: Reach) {
         let state = &mut *self.state();
         state.sets.insert(set_id(app, state_namespace), app.clone());
-        state.apps.insert(app.clone(), Known { key: Some(key), reach });
+        state.apps.insert(app.clone(), Known { key: Some(key), reach: Arc::new(reach) });
     }
 
     /// Forgets an application.

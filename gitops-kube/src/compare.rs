@@ -1,5 +1,6 @@
 //! Whether a live object is what a manifest states. Pure: no requests.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use gitops_core::{AppId, Comparison, IgnoreRules, Live, Owner, Placed};
@@ -28,8 +29,11 @@ const PART_OF_US: &str = "this application's set";
 /// Compares, by memory where that suffices and by the object where it must.
 pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, context: &Context) -> Comparison {
     let rules = rules.bound_to(&desired.id.subject());
+    // Most comparisons end before it is needed.
+    let stated = LazyCell::new(|| desired.manifest.object());
     // An object is created with the fields that are ignored later, and updated without them.
-    let stripped = rules.strip(&desired.manifest.object, live.object.as_deref(), &context.schema);
+    let stripped =
+        if rules.is_empty() { None } else { rules.strip(&stated, live.object.as_deref(), &context.schema) };
     let digests = [Some(desired.digest), stripped.as_ref().map(gitops_core::Digest::of_value)];
     if let Some(memo) = live.memo.as_deref()
         && digests.contains(&Some(memo.desired))
@@ -43,7 +47,7 @@ pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, contex
     let Some(object) = live.object.as_deref() else { return Comparison::Unsure };
     let options = context.options().with_rules(rules);
     let Some(app) = context.app.as_ref().filter(|_| live.owner == Owner::This) else {
-        let differences = gitops_diff::compare(&desired.manifest.object, object, &context.schema, &options);
+        let differences = gitops_diff::compare(&stated, object, &context.schema, &options);
         return match (differences.is_empty(), live.owner == Owner::This) {
             (true, true) => Comparison::Unsure,
             (true, false) => Comparison::InSync,
@@ -56,7 +60,7 @@ pub(crate) fn compare(desired: &Placed, live: &Live, rules: &IgnoreRules, contex
     let (manager, marks) = (manager(app), marks());
     let is_mark = |path: &FieldPath| marks.contains(path);
     let applier = Applier::new(&manager).with_last_apply(last).with_taken_reported(true).with_marks(&is_mark);
-    let verdict = judge(&desired.manifest.object, object, applier, &context.schema, &options);
+    let verdict = judge(&stated, object, applier, &context.schema, &options);
     with_mark(verdict, object, &manager)
 }
 

@@ -60,9 +60,9 @@ impl Hub {
         let apps: BTreeSet<_> = state.listeners.values().map(|(app, _)| app.clone()).collect();
         let mut needed = BTreeSet::new();
         for reach in apps.iter().filter_map(|app| shared.view.cache.known(app)).map(|known| known.reach) {
-            for entry in reach.0 {
-                let all = everywhere(&entry);
-                needed.insert(if state.by_namespace.contains(&all) { entry } else { all });
+            for entry in &reach.0 {
+                let all = everywhere(entry);
+                needed.insert(if state.by_namespace.contains(&all) { entry.clone() } else { all });
             }
         }
         state.running.retain(|scope, _| needed.contains(scope));
@@ -115,11 +115,11 @@ impl Hub {
         let mut state = self.state();
         let apps: Vec<_> = state.listeners.values().map(|(app, _)| app.clone()).collect();
         let in_namespaces =
-            |reach: Reach| reach.0.iter().any(|e| e.namespace.is_some() && everywhere(e) == *scope);
+            |reach: &Reach| reach.0.iter().any(|e| e.namespace.is_some() && everywhere(e) == *scope);
         let any = apps
             .iter()
             .filter_map(|app| shared.view.cache.known(app))
-            .any(|known| in_namespaces(known.reach));
+            .any(|known| in_namespaces(&known.reach));
         if any {
             state.by_namespace.insert(scope.clone());
         }

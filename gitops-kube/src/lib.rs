@@ -45,6 +45,7 @@ mod rest;
 mod schemas;
 mod session;
 mod shared;
+mod stamp;
 mod target;
 #[cfg(all(feature = "testing", unix))]
 pub mod testing;

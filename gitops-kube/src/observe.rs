@@ -328,7 +328,7 @@ impl Found {
         }));
         // A member is what is proven; what bears the label without the proof is shown as such, and never pruned.
         live.retain(|live| desired.contains(&live.id) || matches!(live.owner, Owner::This | Owner::Unproven));
-        Observation { live, unseen: self.unseen }
+        Observation { live, unseen: self.unseen, record: None }
     }
 }
 

@@ -80,11 +80,12 @@ fn place_one(
         requires.push(declared.by.clone());
     }
     let rank = rank(&kind.group, &kind.kind);
-    let object = normalise(&manifest.object, &id);
+    let stated = manifest.object();
+    let object = normalise(&stated, &id);
     let mut placed = Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires);
-    // Most objects are written as they are applied: their tree is kept once.
-    if object != *placed.manifest.object {
-        placed = placed.with_object(object);
+    // Most objects are written as they are applied: they are kept once.
+    if object != stated {
+        placed = placed.with_object(&object);
     }
     match unresolved {
         Some(why) => placed.with_unresolved(why),
@@ -140,7 +141,8 @@ fn declaration(manifest: &Manifest) -> Option<(GroupKind, Declared)> {
     if !is_definition(&manifest.id) {
         return None;
     }
-    let spec = manifest.object.get("spec")?;
+    let object = manifest.object();
+    let spec = object.get("spec")?;
     let text = |at: &str| spec.pointer(at).and_then(Value::as_str);
     let served = |version: &Value| {
         let name = version.get("name")?.as_str()?;
@@ -176,18 +178,18 @@ mod tests {
 
     const RULES: Rules<'static> = Rules { default_namespace: None, state_namespace: "state" };
 
-    fn manifest(object: Value) -> Manifest {
+    fn manifest(object: &Value) -> Manifest {
         Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap()
     }
 
     fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Manifest {
         manifest(
-            json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}),
+            &json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}),
         )
     }
 
     fn definition() -> Manifest {
-        manifest(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        manifest(&json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {"name": "backups.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
                 "names": {"kind": "Backup", "plural": "backups"},
                 "versions": [{"name": "v1", "served": true}, {"name": "v1alpha1", "served": false}]}}))
@@ -206,13 +208,13 @@ mod tests {
         ];
         let placed = place(set.clone(), &sample(), RULES);
         assert_eq!(placed[0].id, ResourceId::global("", "Namespace", "shop"));
-        assert!(placed[0].manifest.object["metadata"].get("namespace").is_none());
+        assert!(placed[0].manifest.object()["metadata"].get("namespace").is_none());
         assert_eq!(placed[1].requires, [ResourceId::global("", "Namespace", "shop")]);
         assert!(placed[0].rank < placed[1].rank);
         assert_eq!(why(&placed[2]), "Deployment.apps has namespaces, but metadata.namespace is not given");
         let placed = place(set, &sample(), Rules { default_namespace: Some("default"), ..RULES });
         assert_eq!(placed[2].id.namespace.as_deref(), Some("default"));
-        assert_eq!(placed[2].manifest.object["metadata"]["namespace"], "default");
+        assert_eq!(placed[2].manifest.object()["metadata"]["namespace"], "default");
         assert!(placed[2].unresolved.is_none());
     }
 

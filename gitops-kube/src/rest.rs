@@ -7,12 +7,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use gitops_core::{Class, Cx, Fault, one_line};
 use http::{HeaderMap, Method, Request, header};
 use kube::client::Body;
 use kube::core::WatchEvent;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Effect, KubeError, Telling, refused, transport, unanswered};
 
@@ -33,9 +36,9 @@ pub(crate) struct Call {
 
 /// A successful answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Answer<B = Value> {
     pub(crate) code: u16,
-    pub(crate) body: Value,
+    pub(crate) body: B,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -93,6 +96,13 @@ impl Rest {
 
     /// Sends a request and reads the whole answer, in the time that the context and the limit per request leave.
     pub(crate) async fn send(&self, cx: &Cx, call: Call) -> Result<Answer, Fault> {
+        let (effect, what) = (call.effect, call.what.clone());
+        let Answer { code, body, warnings } = self.send_unread(cx, call).await?;
+        Ok(Answer { code, body: read(&body, effect).map_err(|fault| fault.at(what))?, warnings })
+    }
+
+    /// The same, without reading the JSON of the answer: for those who need little of it.
+    pub(crate) async fn send_unread(&self, cx: &Cx, call: Call) -> Result<Answer<Bytes>, Fault> {
         cx.check()?;
         cx.count_request();
         let within = self.timeout.min(cx.remaining());
@@ -108,21 +118,16 @@ impl Rest {
         }
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, Fault> {
+    async fn exchange(&self, call: Call) -> Result<Answer<Bytes>, Fault> {
         let (effect, telling) = (call.effect, call.telling);
         let request = request(call)?;
         let response = self.client.send(request).await.map_err(|e| lost(&e, effect))?;
         let (parts, body) = response.into_parts();
-        let bytes = body.collect_bytes().await.map_err(|e| lost(&e, effect))?;
+        let body = body.collect_bytes().await.map_err(|e| lost(&e, effect))?;
         let code = parts.status.as_u16();
         if !parts.status.is_success() {
-            return Err(refused(code, &bytes, retry_after(&parts.headers), effect, telling));
+            return Err(refused(code, &body, retry_after(&parts.headers), effect, telling));
         }
-        let body = serde_json::from_slice(&bytes).map_err(|e| {
-            // The place is enough: serde_json's message may quote what it stumbled over.
-            let message = format!("no JSON at line {}, column {}", e.line(), e.column());
-            unanswered(KubeError::Answer { message }, effect, true)
-        })?;
         let warnings = if telling == Telling::All { warnings(&parts.headers) } else { Vec::new() };
         Ok(Answer { code, body, warnings })
     }
@@ -131,11 +136,13 @@ impl Rest {
     pub(crate) async fn watch(
         &self,
         call: Call,
-    ) -> Result<impl futures_core::Stream<Item = Result<WatchEvent<Value>, Fault>> + Send + use<>, Fault>
-    {
+    ) -> Result<
+        impl futures_core::Stream<Item = Result<WatchEvent<Box<RawValue>>, Fault>> + Send + use<>,
+        Fault,
+    > {
         let what = call.what.clone();
         let request = request(call)?.map(|_| Vec::new());
-        let opened = tokio::time::timeout(self.timeout, self.client.request_events::<Value>(request)).await;
+        let opened = tokio::time::timeout(self.timeout, self.client.request_events(request)).await;
         let events = match opened {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => return Err(watch_fault(&error).at(what)),
@@ -147,6 +154,15 @@ impl Rest {
         };
         Ok(events.map(move |event| event.map_err(|error| watch_fault(&error).at(&what))))
     }
+}
+
+/// Reads the JSON of an answer.
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8], effect: Effect) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|e| {
+        // The place is enough: serde_json's message may quote what it stumbled over.
+        let message = format!("no JSON at line {}, column {}", e.line(), e.column());
+        unanswered(KubeError::Answer { message }, effect, true)
+    })
 }
 
 fn watch_fault(error: &kube::Error) -> Fault {

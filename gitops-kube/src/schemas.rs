@@ -88,9 +88,10 @@ impl Schemas {
 
 /// The API version of a manifest of a kind that is not Kubernetes' own.
 fn custom_version(manifest: &Manifest) -> Option<String> {
-    let kind = TypeRef::of(&manifest.object);
-    let is_custom = !kind.group.is_empty() && BuiltIn.type_of(&kind).is_none();
-    is_custom.then(|| format!("{}/{}", kind.group, kind.version))
+    let (group, kind) = (manifest.id.group.as_str(), manifest.id.kind.as_str());
+    let kind = TypeRef { group, version: &manifest.version, kind };
+    let is_custom = !group.is_empty() && BuiltIn.type_of(&kind).is_none();
+    is_custom.then(|| manifest.api_version())
 }
 
 async fn read(

@@ -192,7 +192,7 @@ impl KubeSession {
             redaction: self.shared.redaction.clone(),
             schema: self.shared.schemas.known(),
         };
-        let overruled = overruled(&desired.manifest.object, object, &context);
+        let overruled = overruled(&desired.manifest.object(), object, &context);
         let applied = Applied {
             incarnation: View::token(object).incarnation,
             desired: desired.digest,

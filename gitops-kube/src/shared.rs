@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gitops_core::{AppId, Reach};
 use gitops_diff::Redaction;
+use tokio::sync::Semaphore;
 
 use crate::compare::Context;
 use crate::discovery::Discovery;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) redaction: Redaction,
     /// Objects per page of a list.
     pub(crate) page: u32,
+    /// So many watches may list at once.
+    pub(crate) relists: Arc<Semaphore>,
     pub(crate) default_namespace: Option<String>,
     /// Deletions wait for dependents.
     pub(crate) foreground: bool,
@@ -45,7 +48,7 @@ impl Shared {
     pub(crate) fn note(&self, stored: &Stored) -> bool {
         let known = self.view.cache.known(&stored.app);
         let same =
-            known.is_some_and(|k| k.key.as_ref() == Some(&stored.key) && k.reach == stored.record.reach);
+            known.is_some_and(|k| k.key.as_ref() == Some(&stored.key) && *k.reach == stored.record.reach);
         if !same {
             let (key, reach): (_, Reach) = (stored.key.clone(), stored.record.reach.clone());
             self.view.cache.know(&stored.app, &self.records.namespace, key, reach);

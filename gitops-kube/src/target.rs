@@ -9,6 +9,7 @@ use gitops_core::{
     Intent, Live, Manifest, Observation, Observe, Owner, Placed, Reach, Session, SystemClock, Target,
 };
 use gitops_diff::{Difference, Redaction};
+use tokio::sync::Semaphore;
 
 use crate::cache::{Applied, Cache, fingerprint};
 use crate::compare::compare;
@@ -23,6 +24,9 @@ use crate::schemas::Schemas;
 use crate::session::KubeSession;
 use crate::shared::{Shared, holder};
 use crate::view::View;
+
+/// How many watches list at once: each has a page in memory.
+const RELISTS: usize = 4;
 
 /// A Kubernetes cluster as a target: one value for each cluster, shared by all applications that deploy to it. Cheap
 /// to clone.
@@ -140,6 +144,7 @@ impl KubeTargetBuilder {
             locks: Arc::new(Locks::new(holder(), self.lock_ttl, self.clock)),
             redaction: self.redaction,
             page: self.page,
+            relists: Arc::new(Semaphore::new(RELISTS)),
             default_namespace: self.default_namespace,
             foreground: self.foreground,
         };
@@ -199,10 +204,10 @@ impl KubeTarget {
         Ok(stored.map(|stored| stored.record))
     }
 
-    async fn reach(&self, cx: &Cx, app: &AppId) -> Result<Reach, Fault> {
+    async fn reach(&self, cx: &Cx, app: &AppId) -> Result<Arc<Reach>, Fault> {
         match self.shared.view.cache.known(app) {
             Some(known) => Ok(known.reach),
-            None => Ok(self.read(cx, app).await?.map(|record| record.reach).unwrap_or_default()),
+            None => Ok(Arc::new(self.read(cx, app).await?.map(|record| record.reach).unwrap_or_default())),
         }
     }
 }
@@ -243,14 +248,15 @@ impl Target for KubeTarget {
                 let remembered = || self.shared.view.cache.known(app).map(|known| known.reach);
                 let stored = self.shared.records.read(cx, app).await?;
                 let is_news = stored.as_ref().is_some_and(|stored| self.shared.note(stored));
-                let recorded = stored.map(|stored| stored.record.reach);
+                let record = stored.map(|stored| stored.record);
+                let recorded = record.as_ref().map(|record| Arc::new(record.reach.clone()));
                 let reach = recorded.or_else(remembered).unwrap_or_default();
                 let observed = self.observer(app).everything(cx, &reach, also).await;
                 if is_news {
                     // Watches begin where these lists end.
                     self.shared.hub.reach_changed(&self.shared);
                 }
-                observed
+                Ok(Observation { record, ..observed? })
             }
             Observe::Objects(ids) => {
                 let reach = self.reach(cx, app).await?;
@@ -295,7 +301,7 @@ impl Target for KubeTarget {
         let mut intent = intent.clone();
         if let Some(known) = shared.view.cache.known(app) {
             // Already recorded, unless somebody deleted the record.
-            intent.reach.0.extend(known.reach.0);
+            intent.reach.0.extend(known.reach.0.iter().cloned());
         }
         let held = shared.locks.take(cx, &shared.records, app, &intent).await?;
         shared.know(&*held.stored.lock().await);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gitops_core::{Class, Cx, Dice, Fault, GroupKind, Token};
 use kube::core::WatchEvent;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +17,11 @@ use crate::cache::News;
 use crate::discovery::Served;
 use crate::error::{Effect, KubeError, unanswered};
 use crate::hub::Scope;
-use crate::list::list;
+use crate::list::{Item, Listing};
 use crate::membership::PART_OF;
-use crate::rest::{Call, Rest, escape};
+use crate::rest::{Call, Rest, escape, read};
 use crate::shared::Shared;
-use crate::view::{View, id_of};
+use crate::stamp::Stamp;
 
 /// How long the API server keeps one watch open; kube's and client-go's watches are as long.
 const LONGEST: Duration = Duration::from_secs(290);
@@ -188,25 +188,34 @@ impl Watch {
     /// Lists the members of all applications, and tells what differs from what was known.
     async fn relist(&self, first: bool) -> Result<(Served, String), Fault> {
         let gone = || Fault::cancelled();
-        let (rest, page) = {
+        let (rest, page, turn) = {
             let shared = self.shared.upgrade().ok_or_else(gone)?;
-            (shared.rest.clone(), shared.page)
+            (shared.rest.clone(), shared.page, shared.relists.clone())
         };
         let cx = Cx::new(self.stop.clone(), LISTING);
         let served = self.served(&cx, &rest).await?;
-        let (items, version) =
-            list(&cx, &rest, &served, self.scope.namespace.as_deref(), PART_OF, page).await?;
-        let shared = self.shared.upgrade().ok_or_else(gone)?;
-        let mut present = BTreeSet::new();
-        for (id, object) in items {
-            let (news, apps) = shared.view.see(&id, &object);
-            // At the start nobody has been told anything yet, so that nothing that is new to us is news to them.
-            if news == News::Changed || (news == News::New && !first) {
-                shared.hub.object(&apps, &id);
-            }
-            present.insert(id);
-        }
+        // Lists that are read at once are in memory at once.
+        let _turn = turn.acquire().await.map_err(|_| gone())?;
         let namespace = self.scope.namespace.as_deref();
+        let listing = Listing { namespace, ..Listing::members(&served, PART_OF, page) };
+        let mut present = BTreeSet::new();
+        let see = |item: Item<'_>| {
+            let shared = self.shared.upgrade().ok_or_else(gone)?;
+            let stamp = item.stamp()?;
+            // Most of it has not changed: the rest need not be read.
+            if !shared.view.cache.has_seen(&stamp.id, &stamp.uid, &stamp.version) {
+                let (id, object) = item.object()?;
+                let (news, apps) = shared.view.see(&id, &object);
+                // At the start nobody has been told anything yet, so that nothing that is new to us is news to them.
+                if news == News::Changed || (news == News::New && !first) {
+                    shared.hub.object(&apps, &id);
+                }
+            }
+            present.insert(stamp.id);
+            Ok(())
+        };
+        let version = listing.each(&cx, &rest, see).await?.ok_or_else(endless)?;
+        let shared = self.shared.upgrade().ok_or_else(gone)?;
         for id in shared.view.cache.ids(&self.scope.group, &self.scope.kind, namespace) {
             if !present.contains(&id)
                 && let Some(Token { incarnation, .. }) = shared.view.cache.seen(&id).map(|seen| seen.token)
@@ -217,6 +226,10 @@ impl Watch {
             }
         }
         Ok((served, version))
+    }
+
+    fn stamp<'a>(&self, text: &'a RawValue) -> Option<Stamp<'a>> {
+        Stamp::read(text, &self.scope.group, &self.scope.kind)
     }
 
     async fn served(&self, cx: &Cx, rest: &Rest) -> Result<Served, Fault> {
@@ -280,26 +293,27 @@ impl Watch {
         }
     }
 
-    fn event(&self, event: WatchEvent<Value>, version: &mut String) -> Result<Option<Ended>, Fault> {
+    fn event(&self, event: WatchEvent<Box<RawValue>>, version: &mut String) -> Result<Option<Ended>, Fault> {
         let shared = self.shared.upgrade().ok_or_else(Fault::cancelled)?;
-        let named = |object: &Value| id_of(&self.scope.group, &self.scope.kind, object);
         match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                set_version(version, &object);
-                if let Some(id) = named(&object) {
-                    let (news, apps) = shared.view.see(&id, &object);
+            WatchEvent::Added(text) | WatchEvent::Modified(text) => {
+                let Some(stamp) = self.stamp(&text) else { return Ok(None) };
+                set_version(version, &stamp);
+                // Most events are the echo of our own writes.
+                if !shared.view.cache.has_seen(&stamp.id, &stamp.uid, &stamp.version) {
+                    let object = read(text.get().as_bytes(), Effect::Read)?;
+                    let (news, apps) = shared.view.see(&stamp.id, &object);
                     if news != News::Nothing {
-                        shared.hub.object(&apps, &id);
+                        shared.hub.object(&apps, &stamp.id);
                     }
                 }
             }
             // Deleted, or its label was taken away: whoever is told reads the object and sees which.
-            WatchEvent::Deleted(object) => {
-                set_version(version, &object);
-                if let Some(id) = named(&object)
-                    && let Some(seen) = shared.view.cache.ended(&id, View::token(&object))
-                {
-                    shared.hub.object(&seen.app.into_iter().collect::<Vec<_>>(), &id);
+            WatchEvent::Deleted(text) => {
+                let Some(stamp) = self.stamp(&text) else { return Ok(None) };
+                set_version(version, &stamp);
+                if let Some(seen) = shared.view.cache.ended(&stamp.id, stamp.token()) {
+                    shared.hub.object(&seen.app.into_iter().collect::<Vec<_>>(), &stamp.id);
                 }
             }
             WatchEvent::Bookmark(mark) => *version = mark.metadata.resource_version,
@@ -314,11 +328,14 @@ impl Watch {
     }
 }
 
-fn set_version(version: &mut String, object: &Value) {
-    let newer = crate::apply::meta(object, "resourceVersion");
-    if !newer.is_empty() {
-        newer.as_ref().clone_into(version);
+fn set_version(version: &mut String, stamp: &Stamp<'_>) {
+    if !stamp.version.is_empty() {
+        stamp.version.as_ref().clone_into(version);
     }
+}
+
+fn endless() -> Fault {
+    Fault::new(Class::Bug, "a list without an end")
 }
 
 fn is_expired(fault: &Fault) -> bool {

@@ -47,7 +47,8 @@ pub(crate) fn read(manifest: &Manifest) -> Result<(RepoPath, Stated), FaultNote>
         return Err(FaultNote::new(Class::NotFound, format!("{KIND} has no version {}", manifest.version)));
     }
     let path = path(&manifest.id).map_err(|fault| fault.note())?;
-    let spec = manifest.object.get("spec");
+    let object = manifest.object();
+    let spec = object.get("spec");
     let field = |name: &str| spec.and_then(|spec| spec.get(name)).filter(|value| !value.is_null());
     let content = match (field("content"), field("hex")) {
         (Some(Value::String(text)), None) => Some(text.as_bytes().to_vec()),
@@ -96,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn read_back(object: Value) -> Result<(RepoPath, Stated), FaultNote> {
+    fn read_back(object: &Value) -> Result<(RepoPath, Stated), FaultNote> {
         read(&Manifest::new(object, Place::file(RepoPath::root())).unwrap())
     }
 
@@ -104,7 +105,7 @@ mod tests {
     fn contents_come_back_as_they_were() {
         let path = RepoPath::new("etc/motd").unwrap();
         for content in ["".as_bytes(), "größe\n".as_bytes(), &[0xff, 0, 0x10]] {
-            let (at, stated) = read_back(object(&path, content, Some(true))).unwrap();
+            let (at, stated) = read_back(&object(&path, content, Some(true))).unwrap();
             assert_eq!(
                 (at, stated.content.as_deref(), stated.executable),
                 (path.clone(), Some(content), Some(true))
@@ -118,12 +119,12 @@ mod tests {
         for (field, value) in [("hex", "0"), ("hex", "zz"), ("content", "both")] {
             let mut object = object(&path, &[0xff], None);
             object["spec"][field] = value.into();
-            assert_eq!(read_back(object).unwrap_err().class, Class::Invalid);
+            assert_eq!(read_back(&object).unwrap_err().class, Class::Invalid);
         }
         for name in ["../a", "/etc/passwd", ".gitops/state.json", ".git/config", "."] {
             let mut object = object(&path, b"", None);
             object["metadata"]["name"] = name.into();
-            assert_eq!(read_back(object).unwrap_err().class, Class::Invalid, "{name}");
+            assert_eq!(read_back(&object).unwrap_err().class, Class::Invalid, "{name}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl Render for PlainFiles {
                         let object = file::object(&to, &tree.read(&from, self.max_bytes)?, None);
                         let place = Place::file(from.clone());
                         manifests.push(
-                            Manifest::new(object, place).map_err(|e| Fault::new(Class::Bug, e).at(&from))?,
+                            Manifest::new(&object, place).map_err(|e| Fault::new(Class::Bug, e).at(&from))?,
                         );
                     }
                     // Leaving it out would delete what it was before.

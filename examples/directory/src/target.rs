@@ -170,7 +170,7 @@ impl Target for DirectoryTarget {
     fn compare(&self, desired: &Placed, live: &Live, rules: &IgnoreRules) -> Comparison {
         let Some(object) = &live.object else { return Comparison::Unsure };
         let options = DiffOptions::default().with_rules(rules.bound_to(&live.id.subject()));
-        match compare(&desired.manifest.object, object, &BuiltIn, &options) {
+        match compare(&desired.manifest.object(), object, &BuiltIn, &options) {
             fields if fields.is_empty() => Comparison::InSync,
             fields => Comparison::Differs(fields),
         }

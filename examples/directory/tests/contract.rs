@@ -52,7 +52,7 @@ fn manifest(name: &str, spec: Value) -> Manifest {
     let mut object =
         json!({"apiVersion": "files/v1", "kind": "File", "metadata": {"name": format!("{FILES}/{name}")}});
     object["spec"] = spec;
-    Manifest::new(object, Place::file(RepoPath::new("suite.yaml").unwrap())).unwrap()
+    Manifest::new(&object, Place::file(RepoPath::new("suite.yaml").unwrap())).unwrap()
 }
 
 #[async_trait]

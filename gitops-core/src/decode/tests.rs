@@ -52,7 +52,7 @@ fn every_error_of_a_file_is_told() {
 #[test]
 fn scalars_are_read_as_kubectl_reads_them() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nmode: 0644\nbig: 9007199254740993\nyes: yes\nfloat: 1.0\ndate: 2024-01-01\n";
-    let object = yaml(text).unwrap().remove(0).object;
+    let object = yaml(text).unwrap().remove(0).object();
     assert_eq!(object["mode"], 420);
     assert_eq!(object["big"], 9_007_199_254_740_993_u64);
     assert_eq!(object["float"], serde_json::json!(1.0));
@@ -73,7 +73,7 @@ fn what_only_a_server_writes_is_left_out_and_named() {
     let pod = yaml(text).unwrap().remove(0);
     assert_eq!(pod.stripped, ["status", "metadata.managedFields", "metadata.uid"]);
     assert_eq!(
-        *pod.object,
+        pod.object(),
         serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}})
     );
 }

@@ -34,7 +34,7 @@ pub(super) fn unfold(
         return;
     }
     let stripped = strip(&mut fields);
-    match Manifest::new(Value::Object(fields), place.clone()) {
+    match Manifest::new(&Value::Object(fields), place.clone()) {
         Ok(manifest) => manifests.push(manifest.with_stripped(stripped)),
         Err(problem) => errors.push(DecodeError { place, problem: problem.into() }),
     }

@@ -13,8 +13,8 @@ use super::standing::Standing;
 use crate::event::Emitter;
 use crate::render::Reads;
 use crate::{
-    Application, Approval, Assessment, Class, Cx, Desired, Digest, EventKind, FaultNote, ResourceId,
-    Revision, Status,
+    AppRecord, Application, Approval, Assessment, Class, Cx, Desired, Digest, EventKind, FaultNote,
+    ResourceId, Revision, Status,
 };
 
 /// One application: its parts, what is known of it, and what people asked for.
@@ -53,6 +53,15 @@ pub(super) struct State {
     pub(super) standing: Standing,
     pub(super) health: BTreeMap<ResourceId, Assessment>,
     pub(super) fights: Fights,
+}
+
+impl State {
+    /// Takes in what the target has recorded.
+    pub(super) fn recall(&mut self, record: Option<AppRecord>) {
+        let (attempted, applied) = record.map_or((None, None), |record| (record.attempted, record.applied));
+        self.reached = self.reached.take().or_else(|| applied.clone());
+        self.recorded = Some(Recorded { attempted, applied });
+    }
 }
 
 /// What the target has recorded of an application.

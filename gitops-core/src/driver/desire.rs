@@ -131,19 +131,11 @@ impl Cell {
         state: &'a mut State,
         cx: &Cx,
     ) -> Result<&'a mut Recorded, Fault> {
-        let known = if let Some(known) = state.recorded.take() {
-            known
-        } else {
+        if state.recorded.is_none() {
             let recall = self.app.target.recall(cx, &self.app.id);
-            let record = cx.bound("reading the record", recall).await??;
-            let known = record.map_or_else(Recorded::default, |record| Recorded {
-                attempted: record.attempted,
-                applied: record.applied,
-            });
-            state.reached = state.reached.take().or_else(|| known.applied.clone());
-            known
-        };
-        Ok(state.recorded.insert(known))
+            state.recall(cx.bound("reading the record", recall).await??);
+        }
+        Ok(state.recorded.get_or_insert_default())
     }
 
     /// The revision that is wholly in force, as far as is known.

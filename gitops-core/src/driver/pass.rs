@@ -318,7 +318,11 @@ impl Cell {
         } else {
             let placed = desired.objects().values().filter(|placed| placed.unresolved.is_none());
             let what = Observe::Everything { also: placed.map(|placed| placed.id.clone()).collect() };
-            self.observe(cx, &what).await?
+            let mut observed = self.observe(cx, &what).await?;
+            if let (None, Some(record)) = (&state.recorded, observed.record.take()) {
+                state.recall(Some(record));
+            }
+            observed
         };
         // What differs from the revision in force is drift, unless somebody asks for it to be put back.
         let may_leave = self.app.policy.drift == DriftPolicy::Report && trigger != Trigger::Manual;

@@ -19,7 +19,7 @@ fn id(name: &str) -> ResourceId {
 fn placed(name: &str, rank: i32, requires: &[&str]) -> Placed {
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}});
-    Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
+    Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
         .with_rank(rank)
         .with_requires(requires.iter().map(|name| id(name)).collect())
 }
@@ -34,7 +34,7 @@ fn member(name: &str, rank: i32) -> Live {
 fn plan_of(desired: Vec<Placed>, live: Vec<Live>) -> Plan {
     let desired = Desired::new(Revision::new("1111111"), desired).unwrap();
     let policy = Policy { prune: Prune::Unguarded, ..Policy::default() };
-    let observed = Observation { live, unseen: Vec::new() };
+    let observed = Observation { live, ..Observation::default() };
     let app = "shop".parse().unwrap();
     let inputs = Inputs { app: &app, goal: Goal::Sync(&desired), observed: &observed, policy: &policy };
     crate::plan(inputs, &|_, _| Comparison::Unsure)

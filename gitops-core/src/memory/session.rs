@@ -72,7 +72,7 @@ impl MemorySession {
     /// What is applied: the manifest, with the mark of membership, and as they are the fields that are left to others
     /// and are still ours: not to state them would remove them.
     fn config(&self, placed: &Placed) -> Result<Value, Fault> {
-        let mut config = (*placed.manifest.object).clone();
+        let mut config = placed.manifest.object();
         if !placed.left.is_empty()
             && let Some(live) = self.target.cluster.store().objects.get(&placed.id)
         {
@@ -100,7 +100,7 @@ impl MemorySession {
         let write = Write { manager: &manager, at, expect: Some(&step.expect) };
         let config = self.config(placed)?;
         let (object, changed) = self.target.cluster.write(|store, _| store.apply(write, &config, true))?;
-        let overruled = compare(&placed.manifest.object, &object, &BuiltIn, &DiffOptions::default());
+        let overruled = compare(&placed.manifest.object(), &object, &BuiltIn, &DiffOptions::default());
         self.target.memos().remember(&self.app, placed, &object, overruled.clone());
         let mut done = Done::new(self.target.live_of(&self.app, &step.id), changed);
         done.overruled = overruled;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::kinds::{Kinds, Scope, defined_by};
 use super::rules::{self, has_finalizers, is_dying};
+use crate::manifest::identify;
 use crate::{AppId, AppRecord, Class, Expect, Fault, ResourceId, Timestamp, Token};
 
 /// Changes that a watch can still be told of one by one.
@@ -71,8 +72,7 @@ impl Store {
 
     /// The canonical id of an object.
     pub(super) fn canonical(&self, object: &Value) -> Result<ResourceId, Fault> {
-        let place = crate::Place::file(crate::RepoPath::root());
-        let mut id = crate::Manifest::new(object.clone(), place).map_err(Fault::invalid)?.id;
+        let (mut id, _) = identify(object).map_err(Fault::invalid)?;
         match self.kinds.scope(&id.group_kind()) {
             None => {
                 Err(Fault::new(Class::NotFound, format!("the cluster has no kind {}", id.group_kind()))

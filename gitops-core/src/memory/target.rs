@@ -130,7 +130,7 @@ impl Target for MemoryTarget {
         let defined: Vec<(GroupKind, Scope, ResourceId)> = set
             .iter()
             .filter_map(|manifest| {
-                let (kind, scope) = defined_by(&manifest.object)?;
+                let (kind, scope) = defined_by(&manifest.object())?;
                 Some((kind, scope, ResourceId { namespace: None, ..manifest.id.clone() }))
             })
             .collect();
@@ -153,11 +153,11 @@ impl Target for MemoryTarget {
                     None
                 }
             };
-            let rank = rank(&id, &manifest.object);
-            let stored = stored_secret(&manifest.object);
+            let object = manifest.object();
+            let (rank, stored) = (rank(&id, &object), stored_secret(&object));
             let mut one = Placed::new(manifest).with_id(id).with_rank(rank).with_requires(requires);
             if let Some(stored) = stored {
-                one = one.with_object(stored);
+                one = one.with_object(&stored);
             }
             placed.push(match unresolved {
                 Some(why) => one.with_unresolved(FaultNote::new(Class::NotFound, why)),
@@ -186,7 +186,7 @@ impl Target for MemoryTarget {
             memos.retain(app, |id| store.objects.contains_key(id));
         }
         let wanted: BTreeSet<&ResourceId> = ids.iter().collect();
-        let mut observed = Observation { live: Vec::new(), unseen };
+        let mut observed = Observation { unseen, ..Observation::default() };
         for (id, object) in &store.objects {
             if !kinds.contains(&id.group_kind()) || observed.unseen.iter().any(|unseen| unseen.covers(id)) {
                 continue;

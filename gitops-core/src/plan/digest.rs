@@ -41,7 +41,7 @@ fn approved(item: &Item) -> Approved<'_> {
     let desired = item
         .desired
         .as_ref()
-        .map(|placed| Digest::of_value(Redaction::default().redact(&placed.manifest.object).as_value()));
+        .map(|placed| Digest::of_value(Redaction::default().redact(&placed.manifest.object()).as_value()));
     let fields = item.differences.iter().map(|difference| difference.path.to_string()).collect();
     Approved { id: &item.id, decision: &item.decision, incarnation, fields, desired }
 }

@@ -41,7 +41,7 @@ impl<'a> PlanDisplay<'a> {
         {
             let (live_name, git_name) = (format!("live {}", item.id), desired.manifest.place.to_string());
             let options = UnifiedOptions::default().with_names(live_name, git_name).with_colour(self.color);
-            let wanted = put_right(live, &desired.manifest.object, &item.differences);
+            let wanted = put_right(live, &desired.manifest.object(), &item.differences);
             return write!(f, "{}", unified(live, &wanted, &options));
         }
         let mut lines =

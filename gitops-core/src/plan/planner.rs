@@ -124,15 +124,14 @@ fn apply_item(
         None if is_known => Assessment::new(Health::Missing),
         None => Assessment::new(Health::Unknown),
     };
-    let desired = match live {
+    let rules = live.map(|live| (live, inputs.policy.ignore.bound_to(&id.subject())));
+    let desired = match rules.filter(|(_, rules)| !rules.is_empty()) {
         // A creation states everything; an update leaves alone what the rules name.
-        Some(live) => {
-            let rules = inputs.policy.ignore.bound_to(&id.subject());
-            let (object, live) = (&placed.manifest.object, live.object.as_deref());
-            match rules.try_strip(object, live, &BuiltIn) {
+        Some((live, rules)) => {
+            match rules.try_strip(&placed.manifest.object(), live.object.as_deref(), &BuiltIn) {
                 Ok(None) => placed.clone(),
                 Ok(Some((stripped, left))) => {
-                    Arc::new((**placed).clone().with_object(stripped).with_left(left))
+                    Arc::new((**placed).clone().with_object(&stripped).with_left(left))
                 }
                 Err(stopped) => {
                     // A rule that was stopped selects nothing: what it leaves to others would be written, or seen as drift.

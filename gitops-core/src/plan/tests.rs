@@ -18,7 +18,7 @@ fn id(name: &str) -> ResourceId {
 fn placed(name: &str) -> Placed {
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}});
-    Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
+    Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
 }
 
 fn desired(objects: Vec<Placed>) -> Desired {
@@ -37,7 +37,7 @@ fn mine(name: &str) -> Live {
 }
 
 fn observed(live: Vec<Live>) -> Observation {
-    Observation { live, unseen: Vec::new() }
+    Observation { live, ..Observation::default() }
 }
 
 fn in_sync(_: &Placed, _: &Live) -> Comparison {
@@ -228,7 +228,11 @@ fn what_cannot_be_read_is_not_created() {
         namespace: None,
         fault: FaultNote::new(Class::Denied, "forbidden"),
     };
-    let plan = make(Goal::Sync(&desired), &Observation { live: vec![], unseen: vec![unseen] }, &pruning());
+    let plan = make(
+        Goal::Sync(&desired),
+        &Observation { unseen: vec![unseen], ..Observation::default() },
+        &pruning(),
+    );
     assert!(plan.is_empty() && !plan.in_sync());
     assert!(matches!(&plan.items[0].decision, Decision::Blocked { cause } if cause.contains("forbidden")));
 }
@@ -299,7 +303,7 @@ fn the_digest_stands_for_what_would_be_done() {
 fn a_plan_serialises_without_the_objects() {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"},
         "data": {"password": "aHVudGVyMg=="}});
-    let manifest = Manifest::new(secret, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap();
+    let manifest = Manifest::new(&secret, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap();
     let desired = desired(vec![Placed::new(manifest)]);
     let plan = make(Goal::Sync(&desired), &observed(vec![]), &pruning());
     let text = serde_json::to_string(&plan).unwrap();
@@ -402,7 +406,7 @@ fn ignored_fields_are_written_on_creation_only() {
     let policy =
         Policy { ignore: crate::IgnoreRules::new([crate::IgnoreRule::new([path])]), ..Policy::default() };
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": {"a": "1", "b": "2"}});
-    let one = Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap());
+    let one = Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap());
     let desired = desired(vec![one]);
     let app = "shop".parse().unwrap();
     let data = |live: Vec<Live>| {
@@ -412,7 +416,7 @@ fn ignored_fields_are_written_on_creation_only() {
             &unsure,
         );
         let placed: Arc<Placed> = plan.items[0].desired.clone().unwrap();
-        placed.manifest.object["data"].clone()
+        placed.manifest.object()["data"].clone()
     };
     assert_eq!(data(vec![]), json!({"a": "1", "b": "2"}));
     assert_eq!(data(vec![mine("a")]), json!({"b": "2"}));
@@ -424,12 +428,12 @@ fn what_is_left_of_a_secret_is_not_written_however_it_is_stated() {
     let policy =
         Policy { ignore: crate::IgnoreRules::new([crate::IgnoreRule::new([path])]), ..Policy::default() };
     let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "shop"}, "stringData": {"a": "one", "b": "two"}});
-    let one = Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap());
+    let one = Placed::new(Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap());
     let member = Live { id: one.id.clone(), ..mine("a") };
     let (desired, seen) = (desired(vec![one]), observed(vec![member]));
     let app = "shop".parse().unwrap();
     let inputs = Inputs { app: &app, goal: Goal::Sync(&desired), observed: &seen, policy: &policy };
     let plan = super::plan(inputs, &unsure);
-    let written = &plan.items[0].desired.as_ref().unwrap().manifest.object;
+    let written = &plan.items[0].desired.as_ref().unwrap().manifest.object();
     assert_eq!((written.get("stringData"), &written["data"]), (None, &json!({"b": "dHdv"})));
 }

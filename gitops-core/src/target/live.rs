@@ -7,7 +7,7 @@ use gitops_diff::{Difference, Fingerprint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AppId, Assessment, Digest, FaultNote, GroupKind, ResourceId};
+use crate::{AppId, AppRecord, Assessment, Digest, FaultNote, GroupKind, ResourceId};
 
 /// What to read of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub struct Observation {
     pub live: Vec<Live>,
     /// What could not be read. There, absence means nothing: nothing is created, pruned or narrowed.
     pub unseen: Vec<Unseen>,
+    /// What is recorded of the application, where the target has read that for this answer: then nobody needs to
+    /// [recall](crate::Target::recall) it. None says nothing.
+    pub record: Option<AppRecord>,
 }
 
 /// Objects that could not be read.

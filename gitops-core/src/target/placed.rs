@@ -1,7 +1,6 @@
 //! A manifest as a target places it.
 
 use std::fmt::{self, Debug};
-use std::sync::Arc;
 
 use gitops_diff::FieldPath;
 use serde_json::Value;
@@ -33,7 +32,7 @@ pub struct Placed {
 impl Placed {
     /// A manifest whose id is canonical as written, in rank 0.
     pub fn new(manifest: Manifest) -> Self {
-        let (id, digest) = (manifest.id.clone(), Digest::of_value(&manifest.object));
+        let (id, digest) = (manifest.id.clone(), manifest.digest());
         Self { manifest, id, rank: 0, requires: Vec::new(), unresolved: None, left: Vec::new(), digest }
     }
 
@@ -74,9 +73,9 @@ impl Placed {
 
     /// Replaces the object by the form in which it will be applied.
     #[must_use]
-    pub fn with_object(mut self, object: Value) -> Self {
-        self.digest = Digest::of_value(&object);
-        self.manifest.object = Arc::new(object);
+    pub fn with_object(mut self, object: &Value) -> Self {
+        self.manifest.set_object(object);
+        self.digest = self.manifest.digest();
         self
     }
 }

@@ -32,7 +32,7 @@ impl Memory {
     }
 }
 
-fn manifest(object: Value) -> Manifest {
+fn manifest(object: &Value) -> Manifest {
     Manifest::new(object, Place::file(RepoPath::new("suite.yaml").unwrap())).unwrap()
 }
 
@@ -49,7 +49,7 @@ impl TargetHarness for Memory {
     fn manifest(&self, name: &str, value: &str) -> Manifest {
         let mut object = object("ConfigMap", name);
         object["data"] = json!({"value": value});
-        manifest(object)
+        manifest(&object)
     }
 
     fn value_path(&self) -> FieldPath {
@@ -113,7 +113,7 @@ impl TargetHarness for Memory {
     fn secret(&self, name: &str, value: &str) -> Able<Manifest> {
         let mut object = object("Secret", name);
         object["stringData"] = json!({"value": value});
-        Ok(manifest(object))
+        Ok(manifest(&object))
     }
 
     fn second(&self) -> Able<&dyn SecondField> {
@@ -124,7 +124,7 @@ impl TargetHarness for Memory {
         let mut dependent = object("ConfigMap", "inside");
         dependent["metadata"]["namespace"] = "later".into();
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later"}});
-        Ok([manifest(dependent), manifest(namespace)])
+        Ok([manifest(&dependent), manifest(&namespace)])
     }
 
     async fn overrule(&self) -> Able<String> {
@@ -154,7 +154,7 @@ impl SecondField for Memory {
     fn manifest(&self, name: &str, value: &str, second: &str) -> Manifest {
         let mut object = object("ConfigMap", name);
         object["data"] = json!({"value": value, "second": second});
-        manifest(object)
+        manifest(&object)
     }
 
     fn samples(&self) -> [&'static str; 2] {

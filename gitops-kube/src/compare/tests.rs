@@ -10,7 +10,7 @@ use crate::cache::fingerprint;
 use crate::membership::set_id;
 use crate::membership::tests::app;
 
-fn desired(object: Value) -> Placed {
+fn desired(object: &Value) -> Placed {
     Placed::new(Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap())
 }
 
@@ -25,7 +25,7 @@ fn context(key: &Key) -> Context {
 
 /// What the API server stores of an apply of `object`.
 fn applied(object: &Value, key: &Key) -> Value {
-    let placed = desired(object.clone());
+    let placed = desired(object);
     let mut live = object.clone();
     live["metadata"]["labels"] = json!({PART_OF: set_id(&app("shop"), "state")});
     live["metadata"]["annotations"] = json!({STATE_ANNOTATION: key.state(&placed.id, &placed.digest)});
@@ -53,7 +53,7 @@ fn taken(live: &mut Value, field: &str, value: Option<&str>) {
 }
 
 fn live(object: Value, memo: Option<Memo>) -> Live {
-    let id = desired(git()).id;
+    let id = desired(&git()).id;
     let mut live = Live::new(id, Token { incarnation: "u".into(), version: "1".into() });
     live.owner = Owner::This;
     live.object = Some(Arc::new(object));
@@ -62,7 +62,7 @@ fn live(object: Value, memo: Option<Memo>) -> Live {
 }
 
 fn judge(want: &Value, object: Value, key: &Key) -> Comparison {
-    compare(&desired(want.clone()), &live(object, None), &IgnoreRules::default(), &context(key))
+    compare(&desired(want), &live(object, None), &IgnoreRules::default(), &context(key))
 }
 
 fn paths(comparison: &Comparison) -> Vec<String> {
@@ -143,16 +143,16 @@ fn the_memory_of_the_apply_decides_first() {
     let key = Key::random().unwrap();
     let object = applied(&git(), &key);
     let now = fingerprint(&object, &app("shop"));
-    let digest = desired(git()).digest;
+    let digest = desired(&git()).digest;
     let memo = |desired: Digest| Some(Memo { desired, applied: now, now, overruled: Vec::new() });
     let rules = IgnoreRules::default();
     // Without the object, and without any key.
     let mut remembered = live(object.clone(), memo(digest));
     remembered.object = None;
-    assert_eq!(compare(&desired(git()), &remembered, &rules, &Context::default()), Comparison::InSync);
+    assert_eq!(compare(&desired(&git()), &remembered, &rules, &Context::default()), Comparison::InSync);
     let mut changed = live(object, memo(Digest::of(b"another")));
     changed.object = None;
-    assert_eq!(compare(&desired(git()), &changed, &rules, &Context::default()), Comparison::Unsure);
+    assert_eq!(compare(&desired(&git()), &changed, &rules, &Context::default()), Comparison::Unsure);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn ignored_fields_count_for_nothing() {
     let mut object = applied(&git(), &key);
     taken(&mut object, "k", Some("hand"));
     let rules = IgnoreRules::new([IgnoreRule::new([".data.k".parse().unwrap()])]);
-    let comparison = compare(&desired(git()), &live(object, None), &rules, &context(&key));
+    let comparison = compare(&desired(&git()), &live(object, None), &rules, &context(&key));
     assert_eq!(comparison, Comparison::InSync);
 }
 
@@ -170,11 +170,11 @@ fn an_object_of_nobody_is_compared_by_its_values() {
     let mut foreign = live(git(), None);
     foreign.owner = Owner::Nobody;
     let rules = IgnoreRules::default();
-    assert_eq!(compare(&desired(git()), &foreign, &rules, &Context::default()), Comparison::InSync);
+    assert_eq!(compare(&desired(&git()), &foreign, &rules, &Context::default()), Comparison::InSync);
     let mut other = git();
     other["data"]["k"] = "new".into();
     assert!(matches!(
-        compare(&desired(other), &foreign, &rules, &Context::default()),
+        compare(&desired(&other), &foreign, &rules, &Context::default()),
         Comparison::Differs(_)
     ));
 }

@@ -92,7 +92,7 @@ impl<'k> MemorySide<'k> {
 
     async fn deploy(&self, name: &str, config: &Value, expect: Option<Which>) -> Result<(), Fault> {
         let place = Place::file(RepoPath::root());
-        let manifest = Manifest::new(placed(config, NAMESPACE, name), place).unwrap();
+        let manifest = Manifest::new(&placed(config, NAMESPACE, name), place).unwrap();
         let cx = Cx::with_timeout(Duration::from_secs(60));
         let desired = self.target.place(&cx, vec![manifest]).await?.remove(0);
         let (action, expect) = match expect {

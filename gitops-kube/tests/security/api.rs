@@ -75,7 +75,7 @@ pub(crate) async fn faults(target: &KubeTarget) -> Vec<Fault> {
     let app = AppId::new("shop").unwrap();
     let object =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}});
-    let manifest = Manifest::new(object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap();
+    let manifest = Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap();
     let intent = Intent::new("https://git.example/config", None, Reach::default());
     let done = [
         target.place(&cx, vec![manifest]).await.map(drop),

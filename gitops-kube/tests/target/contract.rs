@@ -50,7 +50,7 @@ impl Kube {
     }
 }
 
-fn manifest(object: Value) -> Manifest {
+fn manifest(object: &Value) -> Manifest {
     Manifest::new(object, Place::file(RepoPath::new("suite.yaml").unwrap())).unwrap()
 }
 
@@ -63,7 +63,7 @@ impl TargetHarness for Kube {
     fn manifest(&self, name: &str, value: &str) -> Manifest {
         let mut object = self.object("ConfigMap", name);
         object["data"] = json!({"value": value});
-        manifest(object)
+        manifest(&object)
     }
 
     fn value_path(&self) -> FieldPath {
@@ -118,7 +118,7 @@ impl TargetHarness for Kube {
     fn secret(&self, name: &str, value: &str) -> Able<Manifest> {
         let mut object = self.object("Secret", name);
         object["stringData"] = json!({"value": value});
-        Ok(manifest(object))
+        Ok(manifest(&object))
     }
 
     fn second(&self) -> Able<&dyn SecondField> {
@@ -130,8 +130,8 @@ impl TargetHarness for Kube {
         let mut dependent = self.object("ConfigMap", "inside");
         dependent["metadata"]["namespace"] = later.clone().into();
         Ok([
-            manifest(dependent),
-            manifest(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": later}})),
+            manifest(&dependent),
+            manifest(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": later}})),
         ])
     }
 
@@ -180,7 +180,7 @@ impl SecondField for Kube {
     fn manifest(&self, name: &str, value: &str, second: &str) -> Manifest {
         let mut object = self.object("ConfigMap", name);
         object["data"] = json!({"value": value, "second": second});
-        manifest(object)
+        manifest(&object)
     }
 
     fn samples(&self) -> [&'static str; 2] {

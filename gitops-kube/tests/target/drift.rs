@@ -245,10 +245,10 @@ async fn ignored_fields_are_left_alone() {
     let next = cluster.place(&[next]).await.remove(0);
     let live = cluster.look(&name, &next.id).await.unwrap();
     assert!(matches!(cluster.target.compare(&next, &live, &rules), Comparison::Differs(_)));
-    let stripped = rules.strip(&next.manifest.object, live.object.as_deref(), &BuiltIn).unwrap();
+    let stripped = rules.strip(&next.manifest.object(), live.object.as_deref(), &BuiltIn).unwrap();
     // As the planner does it.
-    let left = rules.paths(&next.manifest.object, live.object.as_deref(), &BuiltIn);
-    let stripped = std::sync::Arc::new((*next).clone().with_object(stripped).with_left(left));
+    let left = rules.paths(&next.manifest.object(), live.object.as_deref(), &BuiltIn);
+    let stripped = std::sync::Arc::new((*next).clone().with_object(&stripped).with_left(left));
     let done = cluster.update(&name, &stripped, &live).await.unwrap();
     let object = done.live.unwrap().object.unwrap();
     assert_eq!(object["spec"]["replicas"], 2, "{object}");
@@ -298,7 +298,7 @@ async fn lists_of_custom_kinds_are_compared_as_their_definition_says() {
     let target = KubeTarget::new(cluster.client.clone());
     let manifest = || {
         let file = gitops_core::Place::file(gitops_core::RepoPath::new("mesh.yaml").unwrap());
-        gitops_core::Manifest::new(git.clone(), file).unwrap()
+        gitops_core::Manifest::new(&git.clone(), file).unwrap()
     };
     // The API server publishes a new kind a moment after it serves it.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

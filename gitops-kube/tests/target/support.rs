@@ -88,7 +88,7 @@ impl Cluster {
 
     pub(crate) async fn place(&self, objects: &[Value]) -> Vec<Arc<Placed>> {
         let manifest = |object: &Value| {
-            Manifest::new(object.clone(), Place::file(RepoPath::new("a.yaml").unwrap())).unwrap()
+            Manifest::new(&object.clone(), Place::file(RepoPath::new("a.yaml").unwrap())).unwrap()
         };
         let placed = self.target.place(&cx(), objects.iter().map(manifest).collect()).await.unwrap();
         for placed in &placed {

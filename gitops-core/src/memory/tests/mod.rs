@@ -55,7 +55,7 @@ fn meta<'a>(object: &'a Value, field: &str) -> &'a Value {
 
 async fn place(target: &MemoryTarget, objects: Vec<Value>) -> Vec<Arc<Placed>> {
     let place = Place::file(RepoPath::new("a.yaml").unwrap());
-    let set = objects.into_iter().map(|object| Manifest::new(object, place.clone()).unwrap()).collect();
+    let set = objects.into_iter().map(|object| Manifest::new(&object, place.clone()).unwrap()).collect();
     target.place(&cx(), set).await.unwrap().into_iter().map(Arc::new).collect()
 }
 

@@ -84,7 +84,7 @@ async fn fields_that_are_left_to_others_are_not_taken_away() {
     let update = async |value: &str| {
         let object = config("a", json!({ "ours": value }));
         let left = vec![".data.theirs".parse().unwrap()];
-        let desired = Arc::new((*placed).clone().with_object(object).with_left(left));
+        let desired = Arc::new((*placed).clone().with_object(&object).with_left(left));
         let session = begin(&target, "shop").await.unwrap();
         let uid = look(&target, "shop", &id("a")).await.unwrap().token.incarnation;
         session.run(&cx(), &step(Action::Update, Expect::Same(uid), &desired)).await.unwrap();

@@ -124,9 +124,9 @@ pub(super) async fn what_is_left_to_others_stays(h: &dyn TargetHarness) -> Check
     let [stated, theirs] = second.samples();
     let member = bench.create_from(second.manifest("a", "v", stated)).await?;
     let left = |value: &str| {
-        let mut object: Value = (*second.manifest("a", value, stated).object).clone();
+        let mut object: Value = second.manifest("a", value, stated).object();
         second.path().remove(&mut object);
-        let placed = (*member.placed).clone().with_object(object).with_left(vec![second.path()]);
+        let placed = (*member.placed).clone().with_object(&object).with_left(vec![second.path()]);
         Arc::new(placed)
     };
     // Nobody has taken it over yet, and then somebody has.

@@ -56,7 +56,7 @@ pub(super) async fn the_digest_tells_desired_states_apart(h: &dyn TargetHarness)
 fn unknown() -> Option<Manifest> {
     let object = json!({"apiVersion": "contract.invalid/v1", "kind": "NobodyServesThis",
         "metadata": {"name": "x"}, "spec": {"value": "v"}});
-    Manifest::new(object, Place::file(RepoPath::root())).ok()
+    Manifest::new(&object, Place::file(RepoPath::root())).ok()
 }
 
 pub(super) async fn an_unknown_kind_is_an_answer(h: &dyn TargetHarness) -> Checked {
