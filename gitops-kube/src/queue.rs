@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use gitops_core::{Dirty, FaultNote, ResourceId};
 
 /// More objects than this are not named one by one.
-const MOST: usize = 1024;
+const MOST: usize = 10_000;
 
 #[derive(Debug, Default)]
 struct Pending {

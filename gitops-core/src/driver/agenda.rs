@@ -9,7 +9,7 @@ use crate::cx::after;
 use crate::{ResourceId, Trigger};
 
 /// Named objects above this number count as everything.
-const MAX_DIRTY: usize = 1_000;
+const MAX_DIRTY: usize = 10_000;
 
 /// What is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
