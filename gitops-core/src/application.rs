@@ -70,6 +70,15 @@ impl Application {
         &self.source
     }
 
+    /// What it follows. Where that is left to the source, it is what the source says of itself: [`RefSpec::Default`] if
+    /// that may be anything.
+    pub fn reference(&self) -> RefSpec {
+        match &self.want {
+            RefSpec::Default => self.source.default_ref(),
+            want => want.clone(),
+        }
+    }
+
     /// What it may do.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -172,6 +181,10 @@ impl ApplicationBuilder {
 impl<T: Source + ?Sized> Source for Arc<T> {
     fn identity(&self) -> String {
         (**self).identity()
+    }
+
+    fn default_ref(&self) -> RefSpec {
+        (**self).default_ref()
     }
 
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault> {

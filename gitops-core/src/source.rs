@@ -30,6 +30,12 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// records it, so that an application cannot silently move to another repository.
     fn identity(&self) -> String;
 
+    /// What [`RefSpec::Default`] stands for here, as far as that is known without asking. Whoever hears that a reference
+    /// has moved leaves out needless polls by it; [`RefSpec::Default`] says that it may be any.
+    fn default_ref(&self) -> RefSpec {
+        RefSpec::Default
+    }
+
     /// Asks what `want` points to now. A reference that does not exist is [`crate::Class::NotFound`], and so is that of a
     /// source without a revision.
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cell::{Cell, Stops};
 use super::reconciler::find;
-use crate::{Approval, Fault, Status};
+use crate::{AppId, Application, Approval, Fault, Status};
 
 /// Steers a running reconciler from other tasks: a webhook, a command line, a test. Cheap to clone.
 ///
@@ -17,10 +17,32 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Polls the application's source now: what a webhook calls.
+    /// Polls the application's source now.
     pub fn refresh(&self, app: &str) -> Result<(), Fault> {
         find(&self.cells, app)?.wishes.add(|wanted| wanted.refresh = true);
         Ok(())
+    }
+
+    /// Polls the sources of all applications that `concerned` says yes to, and returns which these are, in the order in
+    /// which they were given to the reconciler: for news that name a repository and not an application. A suspended
+    /// application polls when it is resumed.
+    ///
+    /// ```
+    /// # use gitops_core::Handle;
+    /// # fn hear(handle: &Handle, repository: &str) {
+    /// for app in handle.refresh_where(|app| app.source().identity() == repository) {
+    ///     println!("{app} looks for news");
+    /// }
+    /// # }
+    /// ```
+    pub fn refresh_where(&self, mut concerned: impl FnMut(&Application) -> bool) -> Vec<AppId> {
+        let concerned = self.cells.iter().filter(|cell| concerned(&cell.app));
+        concerned
+            .map(|cell| {
+                cell.wishes.add(|wanted| wanted.refresh = true);
+                cell.app.id.clone()
+            })
+            .collect()
     }
 
     /// Polls the source and compares everything now.
