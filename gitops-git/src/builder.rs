@@ -208,6 +208,7 @@ impl GitSourceBuilder {
         Ok(GitSource::new(
             Remote { place, identity, credentials, limits: self.limits },
             want,
+            self.want,
             root,
             self.max_packs,
         ))

@@ -59,6 +59,7 @@
 //! # Features
 //! - `https` (default): `https://` and `http://`. Without it, only local repositories can be read, and no HTTP or TLS
 //!   crate is compiled.
+//! - `webhook`: `webhook` reads the pushes that Git hosts announce, for polls that come at once. It needs no HTTP crate.
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -77,6 +78,8 @@ mod source;
 mod stop;
 mod transport;
 mod unpacked;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "https"))]

@@ -32,6 +32,8 @@ pub struct GitSource {
 struct Inner {
     remote: Remote,
     want: Want,
+    /// What `want` was read from.
+    followed: RefSpec,
     root: PathBuf,
     max_packs: usize,
     /// One fetch at a time. Who comes second for the same commit finds it there.
@@ -57,11 +59,18 @@ impl GitSource {
         GitSourceBuilder::new(url.into())
     }
 
-    pub(crate) fn new(remote: Remote, want: Want, root: PathBuf, max_packs: usize) -> Self {
+    pub(crate) fn new(
+        remote: Remote,
+        want: Want,
+        followed: RefSpec,
+        root: PathBuf,
+        max_packs: usize,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 remote,
                 want,
+                followed,
                 root,
                 max_packs,
                 mirror: Arc::default(),
@@ -82,6 +91,11 @@ impl Source for GitSource {
     /// The URL in its normal form, without user information.
     fn identity(&self) -> String {
         self.inner.remote.identity.clone()
+    }
+
+    /// What the builder was told to follow; [`RefSpec::Default`] where the repository's HEAD decides.
+    fn default_ref(&self) -> RefSpec {
+        self.inner.followed.clone()
     }
 
     /// Asks the server for one reference (`ls-refs`); no object is sent. A commit needs no question: whether it exists
