@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,6 +92,13 @@ pub(crate) struct Run {
     /// The time between two polls of the repository.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) interval: Duration,
+    /// Listens here for webhooks of the Git host, and polls as soon as it says that something was pushed. Plain HTTP: let
+    /// something before it end TLS.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "webhook_secret_file")]
+    pub(crate) webhook: Option<SocketAddr>,
+    /// A file with the secret that was entered at the Git host. Several, while one takes the place of another.
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub(crate) webhook_secret_file: Vec<PathBuf>,
 }
 
 #[derive(Debug, Group)]
@@ -157,6 +165,24 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_webhook_needs_a_secret() {
+        let run = |more: &[&str]| {
+            let args = ["gitops", "run", "--name", "shop", "--repo", "r"].iter().chain(more);
+            Args::try_parse_from(args).is_ok()
+        };
+        assert!(run(&[]));
+        assert!(run(&[
+            "--webhook",
+            "127.0.0.1:0",
+            "--webhook-secret-file",
+            "a",
+            "--webhook-secret-file",
+            "b"
+        ]));
+        assert!(!run(&["--webhook", "127.0.0.1:0"]) && !run(&["--webhook-secret-file", "a"]));
     }
 
     #[test]

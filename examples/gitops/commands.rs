@@ -1,5 +1,7 @@
 //! What each command does.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,22 +10,47 @@ use gitops_core::{
     AppId, Application, Approval, Assessment, Cx, Health, Observe, Owner, Reconciler, Removal, SyncError,
     Target,
 };
+use gitops_git::webhook::Webhook;
+use tokio::net::TcpListener;
 
 use crate::args::{App, Deployed, Remove, Run, Sync};
 use crate::output::{self, Code, Printing};
 use crate::parts;
 use crate::recorded::RecordedSource;
+use crate::webhook;
 
 /// How long a command that only reads may take.
 const READING: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(run: Run) -> anyhow::Result<Code> {
+    let heard = match run.webhook {
+        Some(address) => Some(listen(address, &run.webhook_secret_file).await?),
+        None => None,
+    };
     let reconciler = parts::reconciler(&run.app, |builder| builder.with_interval(run.interval)).await?;
     let (reconciler, printing) = Printing::of(reconciler, run.app.deployed.output);
-    let ended = reconciler.run().await;
+    let ended = match heard {
+        Some((listener, secrets)) => {
+            let limits = webhook::Limits::default();
+            tokio::select! {
+                ended = reconciler.run() => ended,
+                never = webhook::serve(listener, secrets, reconciler.handle(), limits) => match never {},
+            }
+        }
+        None => reconciler.run().await,
+    };
     printing.end(reconciler).await;
     ended?;
     Ok(Code::Good)
+}
+
+/// Where webhooks are heard, and the secrets that prove them.
+async fn listen(address: SocketAddr, secret_files: &[PathBuf]) -> anyhow::Result<(TcpListener, Webhook)> {
+    let secrets = webhook::with_secrets(secret_files)?;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("nothing can listen for webhooks on {address}"))?;
+    output::note(&format!("listening for webhooks on http://{}", listener.local_addr()?));
+    Ok((listener, secrets))
 }
 
 pub(crate) async fn sync(sync: Sync) -> anyhow::Result<Code> {

@@ -6,6 +6,7 @@ mod output;
 mod parts;
 mod progress;
 mod recorded;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -7,3 +7,5 @@ mod args;
 mod parts;
 #[path = "../gitops/progress.rs"]
 mod progress;
+#[path = "../gitops/webhook.rs"]
+mod webhook;
