@@ -59,7 +59,8 @@
 //! # Features
 //! - `https` (default): `https://` and `http://`. Without it, only local repositories can be read, and no HTTP or TLS
 //!   crate is compiled.
-//! - `webhook`: `webhook` reads the pushes that Git hosts announce, for polls that come at once. It needs no HTTP crate.
+//! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
+//!   HTTP crate.
 #![forbid(unsafe_code)]
 
 mod builder;
