@@ -28,6 +28,7 @@ mod compare;
 mod connect;
 mod discovery;
 mod error;
+mod events;
 pub mod health;
 mod hub;
 mod list;

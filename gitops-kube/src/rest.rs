@@ -8,16 +8,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use futures_util::StreamExt;
 use gitops_core::{Class, Cx, Fault, one_line};
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use kube::client::Body;
-use kube::core::WatchEvent;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::error::{Effect, KubeError, Telling, refused, transport, unanswered};
+use crate::events::{Event, events};
 
 /// One request.
 #[derive(Debug)]
@@ -136,15 +136,14 @@ impl Rest {
     pub(crate) async fn watch(
         &self,
         call: Call,
-    ) -> Result<
-        impl futures_core::Stream<Item = Result<WatchEvent<Box<RawValue>>, Fault>> + Send + use<>,
-        Fault,
-    > {
+    ) -> Result<impl Stream<Item = Result<Event, Fault>> + Send + use<>, Fault> {
         let what = call.what.clone();
-        let request = request(call)?.map(|_| Vec::new());
-        let opened = tokio::time::timeout(self.timeout, self.client.request_events(request)).await;
-        let events = match opened {
-            Ok(Ok(events)) => events,
+        let mut request = request(call)?.map(|_| Vec::new());
+        // Each event is to be seen when it comes.
+        request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let opened = tokio::time::timeout(self.timeout, self.client.request_stream(request)).await;
+        let body = match opened {
+            Ok(Ok(body)) => body,
             Ok(Err(error)) => return Err(watch_fault(&error).at(what)),
             Err(_) => {
                 return Err(
@@ -152,7 +151,7 @@ impl Rest {
                 );
             }
         };
-        Ok(events.map(move |event| event.map_err(|error| watch_fault(&error).at(&what))))
+        Ok(events(body).map(move |event| event.map_err(|fault| fault.at(&what))))
     }
 }
 
@@ -223,7 +222,7 @@ pub(crate) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Response};
+    use http::Response;
     use tower_test::mock;
 
     type Server = mock::Handle<Request<Body>, Response<Body>>;

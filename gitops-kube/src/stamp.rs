@@ -32,6 +32,12 @@ struct Metadata<'a> {
     resource_version: Cow<'a, str>,
 }
 
+/// The resourceVersion of a bookmark, which has no name.
+pub(crate) fn version(text: &RawValue) -> Option<String> {
+    let Object { metadata } = serde_json::from_str(text.get()).ok()?;
+    Some(metadata.resource_version.into_owned()).filter(|version| !version.is_empty())
+}
+
 impl<'a> Stamp<'a> {
     /// None of what has no name, or is no object.
     pub(crate) fn read(text: &'a RawValue, group: &str, kind: &str) -> Option<Self> {

@@ -8,20 +8,19 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gitops_core::{Class, Cx, Dice, Fault, GroupKind, Token};
-use kube::core::WatchEvent;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::News;
 use crate::discovery::Served;
 use crate::error::{Effect, KubeError, unanswered};
+use crate::events::Event;
 use crate::hub::Scope;
 use crate::list::{Item, Listing};
 use crate::membership::PART_OF;
 use crate::rest::{Call, Rest, escape, read};
 use crate::shared::Shared;
-use crate::stamp::Stamp;
+use crate::stamp::{self, Stamp};
 
 /// How long the API server keeps one watch open; kube's and client-go's watches are as long.
 const LONGEST: Duration = Duration::from_secs(290);
@@ -228,10 +227,6 @@ impl Watch {
         Ok((served, version))
     }
 
-    fn stamp<'a>(&self, text: &'a RawValue) -> Option<Stamp<'a>> {
-        Stamp::read(text, &self.scope.group, &self.scope.kind)
-    }
-
     async fn served(&self, cx: &Cx, rest: &Rest) -> Result<Served, Fault> {
         let shared = self.shared.upgrade().ok_or_else(Fault::cancelled)?;
         let kind = self.kind();
@@ -284,7 +279,7 @@ impl Watch {
                 Some(Err(fault)) if is_expired(&fault) => return Ok(Ended::Expired),
                 Some(Err(fault)) => return Err(fault),
                 Some(Ok(event)) => {
-                    if let Some(ended) = self.event(event, version)? {
+                    if let Some(ended) = self.event(&event, version)? {
                         return Ok(ended);
                     }
                     backoff.succeeded();
@@ -293,44 +288,40 @@ impl Watch {
         }
     }
 
-    fn event(&self, event: WatchEvent<Box<RawValue>>, version: &mut String) -> Result<Option<Ended>, Fault> {
+    fn event(&self, event: &Event, version: &mut String) -> Result<Option<Ended>, Fault> {
         let shared = self.shared.upgrade().ok_or_else(Fault::cancelled)?;
-        match event {
-            WatchEvent::Added(text) | WatchEvent::Modified(text) => {
-                let Some(stamp) = self.stamp(&text) else { return Ok(None) };
-                set_version(version, &stamp);
-                // Most events are the echo of our own writes.
-                if !shared.view.cache.has_seen(&stamp.id, &stamp.uid, &stamp.version) {
-                    let object = read(text.get().as_bytes(), Effect::Read)?;
-                    let (news, apps) = shared.view.see(&stamp.id, &object);
-                    if news != News::Nothing {
-                        shared.hub.object(&apps, &stamp.id);
-                    }
+        if event.kind == "ERROR" {
+            let fault = event.error();
+            return if is_expired(&fault) { Ok(Some(Ended::Expired)) } else { Err(fault) };
+        }
+        if event.kind == "BOOKMARK" {
+            *version = stamp::version(&event.object).unwrap_or_else(|| std::mem::take(version));
+            return Ok(None);
+        }
+        let Some(stamp) = Stamp::read(&event.object, &self.scope.group, &self.scope.kind) else {
+            return Ok(None);
+        };
+        if !stamp.version.is_empty() {
+            stamp.version.as_ref().clone_into(version);
+        }
+        match event.kind.as_str() {
+            // Most events are the echo of our own writes.
+            "ADDED" | "MODIFIED" if !shared.view.cache.has_seen(&stamp.id, &stamp.uid, &stamp.version) => {
+                let object = read(event.object.get().as_bytes(), Effect::Read)?;
+                let (news, apps) = shared.view.see(&stamp.id, &object);
+                if news != News::Nothing {
+                    shared.hub.object(&apps, &stamp.id);
                 }
             }
             // Deleted, or its label was taken away: whoever is told reads the object and sees which.
-            WatchEvent::Deleted(text) => {
-                let Some(stamp) = self.stamp(&text) else { return Ok(None) };
-                set_version(version, &stamp);
+            "DELETED" => {
                 if let Some(seen) = shared.view.cache.ended(&stamp.id, stamp.token()) {
                     shared.hub.object(&seen.app.into_iter().collect::<Vec<_>>(), &stamp.id);
                 }
             }
-            WatchEvent::Bookmark(mark) => *version = mark.metadata.resource_version,
-            WatchEvent::Error(status) if status.code == 410 => return Ok(Some(Ended::Expired)),
-            WatchEvent::Error(status) => {
-                let body = serde_json::to_vec(&*status).unwrap_or_default();
-                let telling = crate::error::Telling::All;
-                return Err(crate::error::refused(status.code, &body, None, Effect::Read, telling));
-            }
+            _ => {}
         }
         Ok(None)
-    }
-}
-
-fn set_version(version: &mut String, stamp: &Stamp<'_>) {
-    if !stamp.version.is_empty() {
-        stamp.version.as_ref().clone_into(version);
     }
 }
 
