@@ -195,6 +195,19 @@ impl<T: Source + ?Sized> Source for Arc<T> {
         (**self).fetch(cx, revision).await
     }
 
+    async fn fetch_after(
+        &self,
+        cx: &Cx,
+        revision: &Revision,
+        in_force: Option<&Revision>,
+    ) -> Result<Arc<dyn Snapshot>, Fault> {
+        (**self).fetch_after(cx, revision, in_force).await
+    }
+
+    fn verifies(&self) -> bool {
+        (**self).verifies()
+    }
+
     fn hints(&self) -> Option<Events<()>> {
         (**self).hints()
     }

@@ -111,7 +111,7 @@ pub use plan::{Approval, Decision, Goal, Guard, Inputs, Item, KeepReason, Plan, 
 pub use policy::{Adoption, DriftPolicy, Policy, Prune};
 pub use render::{PlainManifests, Render};
 pub use report::{Counts, SyncReport};
-pub use revision::{Person, Provenance, RefSpec, Revision};
+pub use revision::{Person, Provenance, RefSpec, Revision, Signer};
 pub use source::{Entry, EntryKind, Events, Snapshot, Source, TreeId};
 pub use status::{Status, SyncState};
 pub use target::{

@@ -63,6 +63,18 @@ impl Revision {
         self.id.char_indices().nth(7).map_or(&*self.id, |(end, _)| &self.id[..end])
     }
 
+    /// Who signed it, as far as that was verified; empty where it was not.
+    pub fn signers(&self) -> &[Signer] {
+        self.provenance.as_ref().map_or(&[], |provenance| &provenance.verified)
+    }
+
+    /// Whether this is the same revision, reached by the same tag: a tag that is signed anew is another proof.
+    pub(crate) fn is_same_proof(&self, other: &Self) -> bool {
+        let tag =
+            |revision: &Self| revision.provenance.as_ref().and_then(|provenance| provenance.tag.clone());
+        self == other && tag(self) == tag(other)
+    }
+
     /// The first line of the message.
     pub fn title(&self) -> Option<&str> {
         self.provenance.as_ref()?.message.lines().map(str::trim).find(|line| !line.is_empty())
@@ -113,6 +125,37 @@ pub struct Provenance {
     /// The revision that the reference pointed to before, when this one does not descend from it (a force-push).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrote: Option<String>,
+    /// The id of the annotated tag that was followed; none where the reference points to the revision itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Who signed it, by signatures that the source has verified against keys that it trusts: of the tag first, then of the
+    /// revision itself. Empty where nothing was verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verified: Vec<Signer>,
+}
+
+/// Somebody whose signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Signer {
+    /// Who the trusted keys say it is: an OpenPGP user id, or the principals of an SSH key.
+    pub name: String,
+    /// The key's fingerprint, as the field's tools print it (`SHA256:…` for SSH, hexadecimal for OpenPGP).
+    pub key: String,
+}
+
+impl Signer {
+    /// A signer by name and fingerprint.
+    pub fn new(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { name: name.into(), key: key.into() }
+    }
+}
+
+impl fmt::Display for Signer {
+    /// `Ada <ada@example.org> (SHA256:…)`, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", one_line(&self.name), one_line(&self.key))
+    }
 }
 
 /// A person as Git records one. What is written there is a claim, unless the commit's signature was verified.

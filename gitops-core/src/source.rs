@@ -44,6 +44,26 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// [`crate::Class::NotFound`].
     async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault>;
 
+    /// The same for a revision that is about to follow on the one in force, none where nothing is in force yet.
+    ///
+    /// A source that [verifies](Self::verifies) refuses here what may not follow, with a fault that lasts: it need not keep
+    /// what it trusts, since the target's record does. Others have nothing to add to [`fetch`](Self::fetch).
+    async fn fetch_after(
+        &self,
+        cx: &Cx,
+        revision: &Revision,
+        in_force: Option<&Revision>,
+    ) -> Result<Arc<dyn Snapshot>, Fault> {
+        let _ = in_force;
+        self.fetch(cx, revision).await
+    }
+
+    /// Whether [`fetch_after`](Self::fetch_after) looks at what is in force. Only then is the target's record read before a
+    /// revision is fetched.
+    fn verifies(&self) -> bool {
+        false
+    }
+
     /// Hints that something may have changed. They may be lost or repeated: they only make polling earlier. Where nothing
     /// changes they are few, and the stream lives until it is dropped.
     fn hints(&self) -> Option<Events<()>> {

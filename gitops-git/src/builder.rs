@@ -8,6 +8,7 @@ use gitops_core::RefSpec;
 
 use crate::reference::Want;
 use crate::remote::{Address, Allowed, Limits, Place, Remote};
+use crate::source::Settings;
 use crate::{Credentials, GitError, GitSource};
 
 const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
@@ -31,6 +32,8 @@ pub struct GitSourceBuilder {
     #[cfg(feature = "https")]
     reach: crate::transport::address::Reach,
     ca_pem: Vec<Vec<u8>>,
+    #[cfg(feature = "verify")]
+    verification: Option<crate::Verification>,
 }
 
 impl fmt::Debug for GitSourceBuilder {
@@ -65,6 +68,8 @@ impl GitSourceBuilder {
             #[cfg(feature = "https")]
             reach: crate::transport::address::Reach::default(),
             ca_pem: Vec::new(),
+            #[cfg(feature = "verify")]
+            verification: None,
         }
     }
 
@@ -181,11 +186,25 @@ impl GitSourceBuilder {
         self
     }
 
+    /// Hands out only revisions that somebody trusted has signed. Without it, whoever can write to the repository can deploy.
+    ///
+    /// The revision in force, which the engine passes to [`gitops_core::Source::fetch_after`], is what others must descend from.
+    #[cfg(feature = "verify")]
+    pub fn with_verification(mut self, verification: crate::Verification) -> Self {
+        self.verification = Some(verification);
+        self
+    }
+
     /// Checks the settings. Nothing is read, written or asked; the mirror is opened at the first fetch.
     ///
     /// # Errors
     /// [`GitError`] of a class that lasts: a URL that cannot be used or was not allowed, a name that is no branch, …
     pub fn build(self) -> Result<GitSource, GitError> {
+        #[cfg(feature = "verify")]
+        if self.verification.as_ref().is_some_and(|verification| verification.keys.is_empty()) {
+            let (place, reason) = ("the verification".into(), "there is no key".into());
+            return Err(GitError::InvalidKeys { place, reason });
+        }
         let address = Address::parse(&self.url, self.allowed)?;
         let identity = address.identity();
         let want = Want::from_spec(&self.want)?.unwrap_or(Want::Head);
@@ -205,13 +224,15 @@ impl GitSourceBuilder {
                 (Place::Http(std::sync::Arc::new(place)), credentials)
             }
         };
-        Ok(GitSource::new(
-            Remote { place, identity, credentials, limits: self.limits },
+        Ok(GitSource::new(Settings {
+            remote: Remote { place, identity, credentials, limits: self.limits },
             want,
-            self.want,
+            followed: self.want,
             root,
-            self.max_packs,
-        ))
+            max_packs: self.max_packs,
+            #[cfg(feature = "verify")]
+            verification: self.verification,
+        }))
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use gitops_core::{Class, Fault, one_line};
 
+use crate::refusal::Refusal;
+
 /// An error of a Git source. [`Self::class`] says what the engine does about it.
 ///
 /// None holds a credential: URLs are shown without user information, and what a server says is shortened.
@@ -262,6 +264,22 @@ pub enum GitError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The keys to verify signatures with cannot be used.
+    #[error("the trusted keys cannot be used: {place}: {reason}")]
+    InvalidKeys {
+        /// The file, or what else was given.
+        place: String,
+        /// What is wrong, with the line or the key.
+        reason: String,
+    },
+    /// A signature was verified, and the revision may not be trusted. It lasts: only another revision, or other keys, help.
+    #[error("{object} is refused: {why}")]
+    Refused {
+        /// The commit or the tag.
+        object: String,
+        /// Why; with the key where that is the reason.
+        why: Refusal,
+    },
     /// An invariant of this crate does not hold.
     #[error("internal error: {0}")]
     Bug(String),
@@ -289,7 +307,9 @@ impl GitError {
             | Self::TooManyLinks { .. }
             | Self::FileTooLarge { .. }
             | Self::LfsPointer { .. }
-            | Self::UnusableName { .. } => Class::Invalid,
+            | Self::UnusableName { .. }
+            | Self::InvalidKeys { .. }
+            | Self::Refused { .. } => Class::Invalid,
             Self::Credential { .. } | Self::Denied { .. } => Class::Denied,
             Self::EmptyRepository { .. }
             | Self::ReferenceNotFound { .. }

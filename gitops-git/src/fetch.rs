@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::transport::converse;
 use crate::unpacked;
 
-/// Fetches one commit with its whole history into the repository. Objects that the repository has are not sent again.
+/// Fetches one commit with its whole history into the repository; by the id of an annotated tag, that too. Objects that the repository has are not sent again.
 ///
 /// Until the pack is complete and checked, nothing of it can be seen: it is written beside, then renamed.
 pub(crate) fn fetch(

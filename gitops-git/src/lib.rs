@@ -61,6 +61,7 @@
 //!   crate is compiled.
 //! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
 //!   HTTP crate.
+//! - `verify`: `GitSourceBuilder::with_verification`, which hands out only what somebody trusted has signed, by OpenPGP or SSH.
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -72,6 +73,7 @@ mod mirror;
 mod notes;
 mod reference;
 mod refs;
+mod refusal;
 mod remote;
 mod repack;
 mod snapshot;
@@ -79,6 +81,8 @@ mod source;
 mod stop;
 mod transport;
 mod unpacked;
+#[cfg(feature = "verify")]
+mod verify;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -90,5 +94,8 @@ pub struct Readme;
 pub use builder::GitSourceBuilder;
 pub use credentials::{Basic, Credentials, Token, TokenFile};
 pub use error::GitError;
+pub use refusal::Refusal;
 pub use snapshot::GitSnapshot;
 pub use source::GitSource;
+#[cfg(feature = "verify")]
+pub use verify::{TrustedKeys, Verification, VerifyMode};

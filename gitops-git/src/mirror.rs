@@ -261,7 +261,7 @@ fn remove_leftovers(repo: &Path) {
     remove_files(&repo.join("objects/pack"), |path| {
         !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"))
     });
-    for dir in ["", "refs/gitops/tips", "refs/gitops/commits"] {
+    for dir in ["", "refs/gitops/tips", "refs/gitops/commits", "refs/gitops/tags"] {
         remove_files(&repo.join(dir), |path| path.extension().is_some_and(|ext| ext == "lock"));
     }
 }
@@ -300,7 +300,7 @@ fn shut(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Keeps a commit from being asked for again: what references lead to is what we tell the server that we have.
+/// Keeps a commit or tag from being asked for again: what references lead to is what we tell the server that we have.
 pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
     let known = repo.try_find_reference(name).map_err(|error| damaged(&error))?;
     if known.is_some_and(|reference| reference.target().try_id() == Some(&id)) {
@@ -314,7 +314,17 @@ pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Res
 
 /// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.
 pub(crate) fn tip_name(reference: &str) -> String {
-    format!("refs/gitops/tips/{}", hex(&Sha256::digest(reference.as_bytes())[..20]))
+    format!("refs/gitops/tips/{}", hash_name(reference))
+}
+
+/// The mirror's own name for the annotated tag that a reference of the remote points to.
+#[cfg(feature = "verify")]
+pub(crate) fn tag_name(reference: &str) -> String {
+    format!("refs/gitops/tags/{}", hash_name(reference))
+}
+
+fn hash_name(reference: &str) -> String {
+    hex(&Sha256::digest(reference.as_bytes())[..20])
 }
 
 /// The mirror's own name for a commit that was asked for by its id.

@@ -44,6 +44,8 @@ pub(crate) struct Tip {
     /// The full name; for HEAD, of the branch that it points to.
     pub(crate) reference: String,
     pub(crate) id: gix::ObjectId,
+    /// The annotated tag that it points to first.
+    pub(crate) tag: Option<gix::ObjectId>,
 }
 
 /// Asks where a reference points to now.
@@ -106,7 +108,11 @@ fn tip_of(entry: &Ref, name: &str) -> Option<Tip> {
         }
         Ref::Unborn { .. } => return None,
     };
-    (full_name == name).then(|| Tip { reference: reference.to_str_lossy().into_owned(), id: *id })
+    let tag = match entry {
+        Ref::Peeled { tag, .. } => Some(*tag),
+        _ => None,
+    };
+    (full_name == name).then(|| Tip { reference: reference.to_str_lossy().into_owned(), id: *id, tag })
 }
 
 #[cfg(test)]
@@ -122,7 +128,8 @@ mod tests {
         let main2 = Ref::Direct { full_ref_name: "refs/heads/main2".into(), object: id("1") };
         assert_eq!(tip_of(&main2, "refs/heads/main"), None);
         let tag = Ref::Peeled { full_ref_name: "refs/tags/v1".into(), tag: id("2"), object: id("3") };
-        assert_eq!(tip_of(&tag, "refs/tags/v1").unwrap().id, id("3"));
+        let tip = tip_of(&tag, "refs/tags/v1").unwrap();
+        assert_eq!((tip.id, tip.tag), (id("3"), Some(id("2"))));
         let head = Ref::Symbolic {
             full_ref_name: "HEAD".into(),
             target: "refs/heads/trunk".into(),

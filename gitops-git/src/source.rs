@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use gitops_core::{Cx, Fault, Provenance, RefSpec, Revision, Snapshot, Source};
+use gitops_core::{Cx, Fault, Provenance, RefSpec, Revision, Signer, Snapshot, Source};
 
 use crate::builder::GitSourceBuilder;
 use crate::error::GitError;
@@ -15,6 +15,8 @@ use crate::reference::{Want, commit_id};
 use crate::remote::Remote;
 use crate::snapshot::{GitSnapshot, LinkIndex};
 use crate::stop::{self, Stop, lock};
+#[cfg(feature = "verify")]
+use crate::verify::{Candidate, InForce};
 use crate::{fetch, history, refs};
 
 /// A Git repository as a [`Source`].
@@ -29,13 +31,20 @@ pub struct GitSource {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    remote: Remote,
-    want: Want,
+/// What a source is made of.
+pub(crate) struct Settings {
+    pub(crate) remote: Remote,
+    pub(crate) want: Want,
     /// What `want` was read from.
-    followed: RefSpec,
-    root: PathBuf,
-    max_packs: usize,
+    pub(crate) followed: RefSpec,
+    pub(crate) root: PathBuf,
+    pub(crate) max_packs: usize,
+    #[cfg(feature = "verify")]
+    pub(crate) verification: Option<crate::Verification>,
+}
+
+struct Inner {
+    settings: Settings,
     /// One fetch at a time. Who comes second for the same commit finds it there.
     mirror: Arc<tokio::sync::Mutex<Option<Mirror>>>,
     /// Where references were seen to point to last. Only these moves are noted in the mirror: fetching an old revision
@@ -47,8 +56,8 @@ struct Inner {
 impl fmt::Debug for GitSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitSource")
-            .field("remote", &self.inner.remote)
-            .field("want", &self.inner.want.shown())
+            .field("remote", &self.inner.settings.remote)
+            .field("want", &self.inner.settings.want.shown())
             .finish_non_exhaustive()
     }
 }
@@ -59,20 +68,10 @@ impl GitSource {
         GitSourceBuilder::new(url.into())
     }
 
-    pub(crate) fn new(
-        remote: Remote,
-        want: Want,
-        followed: RefSpec,
-        root: PathBuf,
-        max_packs: usize,
-    ) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
             inner: Arc::new(Inner {
-                remote,
-                want,
-                followed,
-                root,
-                max_packs,
+                settings,
                 mirror: Arc::default(),
                 tips: Mutex::default(),
                 links: Arc::default(),
@@ -82,7 +81,7 @@ impl GitSource {
 
     /// Where errors happened: the URL and what was wanted.
     fn place(&self, what: &str) -> String {
-        format!("{} ({what})", self.inner.remote.identity)
+        format!("{} ({what})", self.inner.settings.remote.identity)
     }
 }
 
@@ -90,19 +89,19 @@ impl GitSource {
 impl Source for GitSource {
     /// The URL in its normal form, without user information.
     fn identity(&self) -> String {
-        self.inner.remote.identity.clone()
+        self.inner.settings.remote.identity.clone()
     }
 
     /// What the builder was told to follow; [`RefSpec::Default`] where the repository's HEAD decides.
     fn default_ref(&self) -> RefSpec {
-        self.inner.followed.clone()
+        self.inner.settings.followed.clone()
     }
 
     /// Asks the server for one reference (`ls-refs`); no object is sent. A commit needs no question: whether it exists
     /// shows when it is fetched.
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault> {
         let want = match Want::from_spec(want) {
-            Ok(want) => want.unwrap_or_else(|| self.inner.want.clone()),
+            Ok(want) => want.unwrap_or_else(|| self.inner.settings.want.clone()),
             Err(error) => return Err(error.at(self.place(&want.to_string()))),
         };
         if let Want::Commit(id) = want {
@@ -111,7 +110,7 @@ impl Source for GitSource {
         let place = self.place(&want.shown());
         let inner = self.inner.clone();
         let tip = stop::run(cx, move |stop| {
-            let tip = refs::tip(&inner.remote, &want, stop)?;
+            let tip = refs::tip(&inner.settings.remote, &want, stop)?;
             lock(&inner.tips).insert(tip.reference.clone(), tip.id);
             Ok(tip)
         })
@@ -119,27 +118,55 @@ impl Source for GitSource {
         .map_err(|error| error.at(place))?;
         let mut provenance = Provenance::default();
         provenance.reference = Some(tip.reference);
+        provenance.tag = tip.tag.map(|tag| tag.to_string());
         Ok(Revision::new(tip.id.to_string()).with_provenance(provenance))
     }
 
-    /// Fetches the commit and its history, less what the mirror has; a commit that is there costs no request.
+    /// Fetches the commit and its history, less what the mirror has; a commit that is there costs no request. A source that
+    /// verifies does so as if nothing were in force.
     async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault> {
+        self.obtain(cx, revision, None).await
+    }
+
+    async fn fetch_after(
+        &self,
+        cx: &Cx,
+        revision: &Revision,
+        in_force: Option<&Revision>,
+    ) -> Result<Arc<dyn Snapshot>, Fault> {
+        self.obtain(cx, revision, in_force).await
+    }
+
+    #[cfg(feature = "verify")]
+    fn verifies(&self) -> bool {
+        self.inner.settings.verification.is_some()
+    }
+}
+
+impl GitSource {
+    async fn obtain(
+        &self,
+        cx: &Cx,
+        revision: &Revision,
+        in_force: Option<&Revision>,
+    ) -> Result<Arc<dyn Snapshot>, Fault> {
         let reference = revision.provenance.as_ref().and_then(|provenance| provenance.reference.clone());
         let place = self.place(reference.as_deref().unwrap_or(&revision.id));
-        let id = commit_id(&revision.id).map_err(|error| error.at(&place))?;
+        let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(&place))?;
         let mut mirror = cx.bound(&place, self.inner.mirror.clone().lock_owned()).await?;
         let inner = self.inner.clone();
         let snapshot = stop::run(cx, move |stop| {
+            let Settings { remote, root, max_packs, .. } = &inner.settings;
             let mirror = match &mut *mirror {
                 Some(mirror) => mirror,
-                none => none.insert(Mirror::open(&inner.root, &inner.remote, inner.max_packs)?),
+                none => none.insert(Mirror::open(root, remote, *max_packs)?),
             };
-            match inner.snapshot(mirror, id, reference.as_deref(), stop) {
+            match inner.snapshot(mirror, &wanted, stop) {
                 // Once more from nothing: what was damaged is ours, and the server has it all.
                 Err(GitError::Damaged { detail }) => {
-                    tracing::warn!(url = %inner.remote.identity, %detail, "the mirror is damaged and is made anew");
+                    tracing::warn!(url = %remote.identity, %detail, "the mirror is damaged and is made anew");
                     mirror.renew()?;
-                    inner.snapshot(mirror, id, reference.as_deref(), stop)
+                    inner.snapshot(mirror, &wanted, stop)
                 }
                 done => done,
             }
@@ -150,24 +177,47 @@ impl Source for GitSource {
     }
 }
 
+/// What is to be fetched.
+struct Wanted {
+    id: gix::ObjectId,
+    reference: Option<String>,
+    /// The annotated tag that the reference points to.
+    tag: Option<gix::ObjectId>,
+    #[cfg(feature = "verify")]
+    in_force: Option<InForce>,
+}
+
+impl Wanted {
+    fn new(revision: &Revision, in_force: Option<&Revision>) -> Result<Self, GitError> {
+        let provenance = revision.provenance.as_deref();
+        #[cfg(not(feature = "verify"))]
+        let _ = in_force;
+        Ok(Self {
+            id: commit_id(&revision.id)?,
+            reference: provenance.and_then(|provenance| provenance.reference.clone()),
+            tag: provenance.and_then(|provenance| provenance.tag.as_deref()).map(commit_id).transpose()?,
+            #[cfg(feature = "verify")]
+            in_force: in_force.map(InForce::new).transpose()?,
+        })
+    }
+}
+
 impl Inner {
-    fn snapshot(
-        &self,
-        mirror: &mut Mirror,
-        id: gix::ObjectId,
-        reference: Option<&str>,
-        stop: &Stop,
-    ) -> Result<GitSnapshot, GitError> {
-        let limits = self.remote.limits;
+    fn snapshot(&self, mirror: &mut Mirror, wanted: &Wanted, stop: &Stop) -> Result<GitSnapshot, GitError> {
+        let Settings { remote, .. } = &self.settings;
+        let (id, limits) = (wanted.id, remote.limits);
         let repository = mirror.repository(stop)?;
         let mut repo = repository.open(limits.object_bytes)?;
-        if !repo.has_object(id) {
-            tracing::debug!(url = %self.remote.identity, commit = %id, "fetching");
-            fetch::fetch(&self.remote, &repo, id, stop)?;
+        for object in self.tag_to_verify(wanted).into_iter().chain([id]) {
+            if repo.has_object(object) {
+                continue;
+            }
+            tracing::debug!(url = %remote.identity, %object, "fetching");
+            fetch::fetch(remote, &repo, object, stop)?;
             // A new handle: the old one has no room for the indices of many fetches.
             repo = repository.open(limits.object_bytes)?;
-            if !repo.has_object(id) {
-                return Err(GitError::RevisionNotFound { id: id.to_string() });
+            if !repo.has_object(object) {
+                return Err(GitError::RevisionNotFound { id: object.to_string() });
             }
         }
         let kind = repo.find_header(id).map_err(|error| crate::mirror::damaged(&error))?.kind();
@@ -175,8 +225,12 @@ impl Inner {
             return Err(GitError::NotACommit { id: id.to_string() });
         }
         stop.check()?;
+        // Before anything is noted or read of what somebody else may have made.
+        let signers = self.verify(&repo, wanted, stop)?;
         let mut provenance = history::provenance(&repo, id)?;
-        if let Some(name) = reference {
+        provenance.tag = wanted.tag.map(|tag| tag.to_string());
+        provenance.verified = signers;
+        if let Some(name) = &wanted.reference {
             provenance.reference = Some(name.to_owned());
             self.note_tip(mirror, &repo, name, id, stop)?;
             provenance.rewrote = mirror.notes.rewrote(name, id).map(|previous| previous.to_string());
@@ -184,15 +238,8 @@ impl Inner {
             mirror::keep(&repo, &mirror::commit_name(id), id)?;
         }
         let revision = Revision::new(id.to_string()).with_provenance(provenance);
-        GitSnapshot::new(
-            repo,
-            repository,
-            revision,
-            id,
-            self.remote.identity.clone(),
-            self.links.clone(),
-            limits,
-        )
+        let (place, links) = (remote.identity.clone(), self.links.clone());
+        GitSnapshot::new(repo, repository, revision, id, place, links, limits)
     }
 
     /// Notes that a reference points to a commit, if that is what the server said last.
@@ -216,6 +263,44 @@ impl Inner {
         mirror
             .notes
             .record(reference, id, rewrote)
-            .map_err(|error| GitError::MirrorDir { path: self.root.clone(), reason: error.to_string() })
+            .map_err(|error| GitError::MirrorDir { path: self.settings.root.clone(), reason: error.to_string() })
+    }
+}
+
+#[cfg(feature = "verify")]
+impl Inner {
+    /// The annotated tag, if it is needed: what was verified before it came in force is not verified again.
+    fn tag_to_verify(&self, wanted: &Wanted) -> Option<gix::ObjectId> {
+        let needs_tag = self.settings.verification.as_ref().is_some_and(|verification| verification.mode.needs_tag());
+        let vouched = wanted.in_force.as_ref().is_some_and(|in_force| in_force.vouches_for(wanted.id));
+        wanted.tag.filter(|_| needs_tag && !vouched)
+    }
+
+    /// Who signed what is wanted, where that has to be known.
+    fn verify(&self, repo: &gix::Repository, wanted: &Wanted, stop: &Stop) -> Result<Vec<Signer>, GitError> {
+        let Some(verification) = &self.settings.verification else { return Ok(Vec::new()) };
+        let candidate = Candidate {
+            commit: wanted.id,
+            tag: wanted.tag,
+            reference: wanted.reference.as_deref(),
+            in_force: wanted.in_force.as_ref(),
+        };
+        let signers = verification.check(repo, candidate, stop)?;
+        if let (Some(tag), Some(reference)) = (self.tag_to_verify(wanted), &wanted.reference) {
+            mirror::keep(repo, &mirror::tag_name(reference), tag)?;
+        }
+        Ok(signers)
+    }
+}
+
+#[cfg(not(feature = "verify"))]
+#[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the feature, there is something to do")]
+impl Inner {
+    fn tag_to_verify(&self, _wanted: &Wanted) -> Option<gix::ObjectId> {
+        None
+    }
+
+    fn verify(&self, _repo: &gix::Repository, _wanted: &Wanted, _stop: &Stop) -> Result<Vec<Signer>, GitError> {
+        Ok(Vec::new())
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct State {
     /// What drift is healed towards.
     pub(super) in_force: Option<Arc<Desired>>,
     /// The revision that cannot be used, and why; it is not tried again.
-    pub(super) refused: Option<(String, FaultNote)>,
+    pub(super) refused: Option<(Revision, FaultNote)>,
     /// Whether the last look at all members showed none that is not desired, or it is gone since.
     pub(super) only_desired: bool,
     /// The plan that waits for approval.

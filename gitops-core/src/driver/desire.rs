@@ -45,7 +45,13 @@ impl Cell {
         {
             return Ok(rendered.desired.clone());
         }
-        let snapshot = cx.bound("fetching the source", self.app.source.fetch(cx, revision)).await??;
+        let in_force = match &state.in_force {
+            _ if !self.app.source.verifies() => None,
+            Some(desired) => Some(desired.revision().clone()),
+            None => self.recorded(state, cx).await.map_err(NotDesired::Target)?.attempted.clone(),
+        };
+        let fetching = self.app.source.fetch_after(cx, revision, in_force.as_ref());
+        let snapshot = cx.bound("fetching the source", fetching).await??;
         let revision = snapshot.revision().clone();
         if let Some(from) = revision.provenance.as_ref().and_then(|provenance| provenance.rewrote.clone()) {
             self.emit(EventKind::HistoryRewritten { revision: revision.clone(), from });

@@ -93,7 +93,7 @@ impl Cell {
         if state.held.as_ref().is_some_and(|held| held.revision != revision.id) {
             state.held = None;
         }
-        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| *refused == revision.id);
+        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| refused.is_same_proof(&revision));
         let is_in_force = state.in_force.as_ref().is_some_and(|desired| *desired.revision() == revision);
         if !is_refused && (is_in_force || state.held.is_some()) {
             state.standing.source_works();
@@ -146,7 +146,7 @@ impl Cell {
         }
         // Only another revision can mend what is wrong with this one's content.
         if let (Some(revision), Class::Invalid | Class::Unsupported) = (&revision, fault.class) {
-            state.refused = Some((revision.id.clone(), fault.note()));
+            state.refused = Some((revision.clone(), fault.note()));
         }
         state.standing.source_failed(fault.note(), revision.is_some());
         if let Some(revision) = &revision {
@@ -389,8 +389,8 @@ impl Cell {
         let cx = cx.within(RESOLVING);
         let revision = cx.bound("asking the source", self.app.source.resolve(&cx, &self.app.want)).await??;
         let attempted = self.status.borrow().attempted.as_ref().map(|attempted| attempted.id.clone());
-        let refused = state.refused.as_ref().map(|(id, _)| id.as_str());
-        let changed = attempted.as_deref() != Some(&revision.id) && refused != Some(&revision.id);
+        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| refused.is_same_proof(&revision));
+        let changed = attempted.as_deref() != Some(&revision.id) && !is_refused;
         self.emit(EventKind::Polled { revision: revision.clone(), changed });
         Ok(revision)
     }

@@ -171,7 +171,7 @@ impl History {
             committer: Some(person),
             time: Some(inner.clock.now()),
             message: message.to_owned(),
-            rewrote: None,
+            ..Provenance::default()
         };
         let number = self.made;
         self.made += 1;

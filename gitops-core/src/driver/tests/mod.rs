@@ -19,6 +19,7 @@ mod secrets;
 mod source;
 mod status;
 mod sync;
+mod verifying;
 
 use std::time::Duration;
 
