@@ -74,6 +74,8 @@ pub(crate) struct App {
     /// Where the local copy of the repository is kept, from run to run. Without it, in the user's cache.
     #[arg(long)]
     pub(crate) mirror: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
     #[arg(long)]
     pub(crate) prune: bool,
@@ -83,6 +85,27 @@ pub(crate) struct App {
     /// Where manifests name no namespace.
     #[arg(long)]
     pub(crate) namespace: Option<String>,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Trust {
+    /// Deploys only what was signed by a trusted key: the commit, the tag that is followed, both, or every commit that is
+    /// new. What fails is refused, and so is what does not descend from the revision in force.
+    #[arg(long, value_enum)]
+    pub(crate) verify: Option<Verify>,
+    /// A file of armored OpenPGP public keys that are trusted.
+    #[arg(long, requires = "verify")]
+    pub(crate) trusted_keys: Vec<PathBuf>,
+    /// A file of SSH keys that are trusted, in the format of ssh-keygen's ALLOWED SIGNERS.
+    #[arg(long, requires = "verify")]
+    pub(crate) allowed_signers: Vec<PathBuf>,
+    /// The full id of a commit that is trusted with all that comes before it: where signing began.
+    #[arg(long, requires = "verify")]
+    pub(crate) trusted_since: Option<String>,
+    /// Also deploys what does not descend from the revision in force, if it is signed.
+    #[arg(long, requires = "verify")]
+    pub(crate) allow_other_history: bool,
 }
 
 #[derive(Debug, Group)]
@@ -132,6 +155,14 @@ pub(crate) struct Remove {
 pub(crate) enum TargetKind {
     Kube,
     Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Verify {
+    Head,
+    Tag,
+    TagAndHead,
+    Every,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -134,6 +134,9 @@ pub(crate) fn status(
     print(&format!("source       {}", one_line(&record.source)))?;
     print(&format!("attempted    {}", revision(&record.attempted)))?;
     print(&format!("applied      {}", revision(&record.applied)))?;
+    for signer in record.attempted.as_ref().map_or(&[][..], Revision::signers) {
+        print(&format!("signed by    {signer}"))?;
+    }
     print(&format!("health       {health}"))?;
     if let Some(finished) = record.finished {
         print(&format!("finished     {finished}"))?;

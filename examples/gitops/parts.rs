@@ -9,10 +9,10 @@ use anyhow::{anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
-use gitops_git::{GitSource, TokenFile};
+use gitops_git::{GitSource, TokenFile, TrustedKeys, Verification, VerifyMode};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
-use crate::args::{App, Deployed, TargetKind};
+use crate::args::{App, Deployed, TargetKind, Trust, Verify};
 use crate::progress;
 
 /// A reconciler of one application; `change` sets what only one command has.
@@ -48,7 +48,34 @@ fn source(app: &App) -> anyhow::Result<GitSource> {
     if let Some(dir) = &app.mirror {
         source = source.with_mirror_dir(dir);
     }
+    if let Some(mode) = app.trust.verify {
+        source = source.with_verification(verification(mode, &app.trust)?);
+    }
     Ok(source.build()?)
+}
+
+fn verification(mode: Verify, trust: &Trust) -> anyhow::Result<Verification> {
+    let mut keys = TrustedKeys::new();
+    for file in &trust.trusted_keys {
+        keys = keys.with_openpgp_file(file)?;
+    }
+    for file in &trust.allowed_signers {
+        keys = keys.with_allowed_signers_file(file)?;
+    }
+    if keys.is_empty() {
+        bail!("nobody's signature counts: name a file with --trusted-keys or --allowed-signers");
+    }
+    let mode = match mode {
+        Verify::Head => VerifyMode::Head,
+        Verify::Tag => VerifyMode::Tag,
+        Verify::TagAndHead => VerifyMode::TagAndHead,
+        Verify::Every => VerifyMode::EveryCommit,
+    };
+    let mut verification = Verification::new(mode, keys);
+    if let Some(commit) = &trust.trusted_since {
+        verification = verification.with_trusted_since(commit)?;
+    }
+    Ok(if trust.allow_other_history { verification.allow_other_history() } else { verification })
 }
 
 fn reference(text: &str) -> RefSpec {

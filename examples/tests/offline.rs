@@ -69,6 +69,52 @@ fn a_repository_is_synced_into_memory() {
     assert_eq!(in_memory("diff", &repo, &["--path", "apps"]).status.code(), Some(1));
 }
 
+/// Runs a program of the machine in a repository's work tree.
+fn run(repo: &Repo, program: &str, args: &[&str]) -> String {
+    let done = Command::new(program)
+        .args(args)
+        .current_dir(repo.url())
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"));
+    assert!(done.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn only_what_is_signed_is_synced_where_that_is_wanted() {
+    let repo = Repo::with(&[("namespace.yaml", NAMESPACE)]);
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("ada").display().to_string();
+    run(&repo, "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+    let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+    let signers = keys.path().join("allowed_signers").display().to_string();
+    std::fs::write(&signers, format!("ada@example.org {public}")).unwrap();
+    let trust = ["--verify", "every", "--allowed-signers", &signers];
+
+    // A source that cannot be used is no plan: nothing could be done.
+    let refused = in_memory("sync", &repo, &trust);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is refused: it is not signed"), "{refused:?}");
+    let since = run(&repo, "git", &["rev-parse", "HEAD"]);
+    let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "gpg.format=ssh"];
+    let signing = format!("user.signingkey={key}");
+    let commit = ["-c", &signing, "commit", "--quiet", "--allow-empty", "-S", "-m", "signed"];
+    run(&repo, "git", &[&who[..], &commit].concat());
+    let synced =
+        in_memory("sync", &repo, &[&trust[..], &["--trusted-since", &since, "--output", "json"]].concat());
+    assert_eq!(synced.status.code(), Some(0), "{synced:?}");
+    let lines = json_lines(&out(&synced));
+    let finished = lines.iter().find(|line| line["type"] == "sync_finished").unwrap();
+    assert_eq!(finished["revision"]["provenance"]["verified"][0]["name"], "ada@example.org", "{finished}");
+
+    let text = error(&in_memory("plan", &repo, &["--verify", "head"]));
+    assert!(text.contains("--trusted-keys") && text.contains("--allowed-signers"), "{text}");
+    std::fs::write(&signers, "ada@example.org cert-authority ssh-ed25519 AAAA").unwrap();
+    let text = error(&in_memory("plan", &repo, &trust));
+    assert!(text.contains("line 1"), "{text}");
+    assert_ne!(in_memory("plan", &repo, &["--trusted-since", &since]).status.code(), Some(0));
+}
+
 #[test]
 fn what_fails_is_said_at_once() {
     // No namespace: the object cannot be created, and waiting would not help.

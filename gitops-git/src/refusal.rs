@@ -22,7 +22,10 @@ pub enum Refusal {
         key: String,
     },
     /// The signature was made by the key, but over something else: the object was changed, or the signature is another's.
-    #[error("the signature by {} does not belong to it: it was changed after it was signed", one_line(signer))]
+    #[error(
+        "the signature by {} does not belong to it: it was changed after it was signed",
+        one_line(signer)
+    )]
     BadSignature {
         /// The owner of the key that the signature names, and the key.
         signer: String,
@@ -33,6 +36,12 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// The commit or tag, or one before it, is written as Git does not: readers may not agree about what it says.
+    #[error("it is not as Git writes it: {reason}")]
+    MalformedObject {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The signature is of a kind that is not supported.
     #[error("the signature cannot be verified: {what}")]
     Unsupported {
@@ -40,7 +49,10 @@ pub enum Refusal {
         what: String,
     },
     /// The signature uses a hash that can be forged.
-    #[error("the signature by {} uses {hash}, which can be forged: sign with SHA-256 or SHA-512", one_line(signer))]
+    #[error(
+        "the signature by {} uses {hash}, which can be forged: sign with SHA-256 or SHA-512",
+        one_line(signer)
+    )]
     WeakHash {
         /// The owner of the key, and the key.
         signer: String,
@@ -96,14 +108,19 @@ pub enum Refusal {
         signer: String,
     },
     /// A tag is needed.
-    #[error("{} is no annotated tag, and only a signed tag may be deployed: use git tag -s", one_line(reference))]
+    #[error(
+        "{} is no annotated tag, and only a signed tag may be deployed: use git tag -s",
+        one_line(reference)
+    )]
     NoTag {
         /// What was followed.
         reference: String,
     },
     /// The tag was signed under another name.
     #[error(
-        "the tag was signed as {}, not as {}: somebody gave it another name", one_line(signed), one_line(reference)
+        "the tag was signed as {}, not as {}: somebody gave it another name",
+        one_line(signed),
+        one_line(reference)
     )]
     TagName {
         /// The name that was signed.

@@ -260,10 +260,10 @@ impl Inner {
             return Ok(());
         }
         let rewrote = history::rewritten(repo, previous, id, stop)?;
-        mirror
-            .notes
-            .record(reference, id, rewrote)
-            .map_err(|error| GitError::MirrorDir { path: self.settings.root.clone(), reason: error.to_string() })
+        mirror.notes.record(reference, id, rewrote).map_err(|error| GitError::MirrorDir {
+            path: self.settings.root.clone(),
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -271,7 +271,8 @@ impl Inner {
 impl Inner {
     /// The annotated tag, if it is needed: what was verified before it came in force is not verified again.
     fn tag_to_verify(&self, wanted: &Wanted) -> Option<gix::ObjectId> {
-        let needs_tag = self.settings.verification.as_ref().is_some_and(|verification| verification.mode.needs_tag());
+        let needs_tag =
+            self.settings.verification.as_ref().is_some_and(|verification| verification.mode.needs_tag());
         let vouched = wanted.in_force.as_ref().is_some_and(|in_force| in_force.vouches_for(wanted.id));
         wanted.tag.filter(|_| needs_tag && !vouched)
     }
@@ -294,13 +295,22 @@ impl Inner {
 }
 
 #[cfg(not(feature = "verify"))]
-#[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the feature, there is something to do")]
+#[expect(
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "with the feature, there is something to do"
+)]
 impl Inner {
     fn tag_to_verify(&self, _wanted: &Wanted) -> Option<gix::ObjectId> {
         None
     }
 
-    fn verify(&self, _repo: &gix::Repository, _wanted: &Wanted, _stop: &Stop) -> Result<Vec<Signer>, GitError> {
+    fn verify(
+        &self,
+        _repo: &gix::Repository,
+        _wanted: &Wanted,
+        _stop: &Stop,
+    ) -> Result<Vec<Signer>, GitError> {
         Ok(Vec::new())
     }
 }

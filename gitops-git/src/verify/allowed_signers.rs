@@ -44,15 +44,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<AllowedSigner>, String> {
 
 fn signer(line: &str) -> Result<AllowedSigner, String> {
     let (principals, rest) = principals(line)?;
-    let (options, key) = match PublicKey::from_openssh(rest) {
-        Ok(key) => (Options::default(), key),
+    let (options, key) = if let Ok(key) = PublicKey::from_openssh(rest) {
+        (Options::default(), key)
+    } else {
         // As ssh-keygen does: what is no key begins with options.
-        Err(_) => {
-            let (options, rest) = split_options(rest)?;
-            let key = PublicKey::from_openssh(rest)
-                .map_err(|error| format!("what should be a public key is none: {error}"))?;
-            (Options::parse(options)?, key)
-        }
+        let (options, rest) = split_options(rest)?;
+        let key = PublicKey::from_openssh(rest)
+            .map_err(|error| format!("what should be a public key is none: {error}"))?;
+        (Options::parse(options)?, key)
     };
     usable(key.key_data())?;
     Ok(AllowedSigner {
@@ -92,7 +91,8 @@ fn split_options(text: &str) -> Result<(&str, &str), String> {
             _ => {}
         }
     }
-    Err(if quoted { "the quotes of an option have no end" } else { "there is no key after the options" }.into())
+    Err(if quoted { "the quotes of an option have no end" } else { "there is no key after the options" }
+        .into())
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +112,8 @@ impl Options {
             left = &left[end..];
             let value = match left.strip_prefix('=') {
                 Some(rest) => {
-                    let (value, rest) = unquote(rest).ok_or_else(|| format!("{name}= needs a value in quotes"))?;
+                    let (value, rest) =
+                        unquote(rest).ok_or_else(|| format!("{name}= needs a value in quotes"))?;
                     left = rest;
                     Some(value)
                 }
@@ -180,7 +181,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     }
     let full = format!("{digits:0<14}");
     let part = |from: usize, to: usize| &full[from..to];
-    let (date, time) = ([part(0, 4), part(4, 6), part(6, 8)].join("-"), [part(8, 10), part(10, 12), part(12, 14)].join(":"));
+    let (date, time) =
+        ([part(0, 4), part(4, 6), part(6, 8)].join("-"), [part(8, 10), part(10, 12), part(12, 14)].join(":"));
     format!("{date}T{time}Z").parse().map_err(|_| format!("there is no time {text:?}"))
 }
 
@@ -239,7 +241,8 @@ mod tests {
         let signer = one(&text);
         assert_eq!((&*signer.principals, &signer.namespaces), ("ada@example.org,*@ops", &None));
         assert_eq!(one(&format!("\"two words\" {KEY}")).principals, "two words");
-        let full = format!("a Namespaces=\"git,f*\",valid-after=\"20260101Z\",valid-before=\"202601021530Z\" {KEY}");
+        let full =
+            format!("a Namespaces=\"git,f*\",valid-after=\"20260101Z\",valid-before=\"202601021530Z\" {KEY}");
         let signer = one(&full);
         assert_eq!(signer.namespaces.as_deref(), Some("git,f*"));
         assert_eq!(signer.valid_after.unwrap().to_string(), "2026-01-01T00:00:00Z");

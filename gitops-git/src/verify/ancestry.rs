@@ -63,7 +63,11 @@ pub(super) fn new_commits(
 }
 
 /// Everything that is reachable from some commits, themselves included.
-pub(super) fn all(repo: &gix::Repository, tips: &[ObjectId], stop: &Stop) -> Result<HashSet<ObjectId>, Failed> {
+pub(super) fn all(
+    repo: &gix::Repository,
+    tips: &[ObjectId],
+    stop: &Stop,
+) -> Result<HashSet<ObjectId>, Failed> {
     let mut walk = Walk::new(repo, stop);
     for id in tips {
         walk.mark(*id, KNOWN)?;
@@ -103,8 +107,8 @@ pub(super) fn parents_of(commit: &gix::Commit<'_>) -> Result<Vec<ObjectId>, Refu
     match commit.decode() {
         Ok(decoded) => Ok(decoded.parents().collect()),
         Err(error) => {
-            let reason = format!("commit {} is not one as Git writes them: {}", commit.id, crate::error::chain(&error));
-            Err(Refusal::Malformed { reason })
+            let reason = format!("commit {}: {}", commit.id, crate::error::chain(&error));
+            Err(Refusal::MalformedObject { reason })
         }
     }
 }

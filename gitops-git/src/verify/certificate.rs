@@ -2,10 +2,13 @@
 
 use gitops_core::{Signer, one_line};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Packet, PacketTrait as _, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId};
+use pgp::packet::{
+    Packet, PacketTrait as _, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId,
+};
 use pgp::ser::Serialize as _;
-use pgp::types::{EcdsaPublicParams, EddsaLegacyPublicParams, Fingerprint, KeyDetails, KeyId, KeyVersion, PublicParams, RsaPublicParams, Tag,
-    Timestamp,
+use pgp::types::{
+    EcdsaPublicParams, EddsaLegacyPublicParams, Fingerprint, KeyDetails, KeyId, KeyVersion, PublicParams,
+    RsaPublicParams, Tag, Timestamp,
 };
 
 /// RSA keys of fewer bits are refused.
@@ -63,13 +66,15 @@ impl Material {
 enum Part {
     Primary(Vec<Signature>),
     User(UserId, Vec<Signature>),
-    Sub(PublicSubkey, Vec<Signature>),
+    Sub(Box<PublicSubkey>, Vec<Signature>),
     /// A picture, or what else says nothing of interest here.
     Other,
 }
 
 /// Reads the certificates in a sequence of packets. What is not understood is an error.
-pub(super) fn certificates(packets: impl Iterator<Item = pgp::errors::Result<Packet>>) -> Result<Vec<Certificate>, String> {
+pub(super) fn certificates(
+    packets: impl Iterator<Item = pgp::errors::Result<Packet>>,
+) -> Result<Vec<Certificate>, String> {
     let mut found: Vec<(PublicKey, Vec<Part>)> = Vec::new();
     for packet in packets {
         let packet = packet.map_err(|error| format!("a part of the key cannot be read: {error}"))?;
@@ -83,17 +88,22 @@ pub(super) fn certificates(packets: impl Iterator<Item = pgp::errors::Result<Pac
             }
             Packet::Marker(_) | Packet::Padding(_) | Packet::Trust(_) => continue,
             Packet::UserId(user) => Some(Part::User(user, Vec::new())),
-            Packet::PublicSubkey(key) => Some(Part::Sub(key, Vec::new())),
+            Packet::PublicSubkey(key) => Some(Part::Sub(Box::new(key), Vec::new())),
             Packet::UserAttribute(_) => Some(Part::Other),
             Packet::Signature(signature) => {
                 let (_, parts) = found.last_mut().ok_or("a signature stands before any key")?;
-                match parts.last_mut() {
-                    Some(Part::Primary(list) | Part::User(_, list) | Part::Sub(_, list)) => list.push(signature),
-                    _ => {}
+                if let Some(Part::Primary(list) | Part::User(_, list) | Part::Sub(_, list)) = parts.last_mut()
+                {
+                    list.push(signature);
                 }
                 None
             }
-            other => return Err(format!("it holds a packet that does not belong to a public key: {:?}", other.tag())),
+            other => {
+                return Err(format!(
+                    "it holds a packet that does not belong to a public key: {:?}",
+                    other.tag()
+                ));
+            }
         };
         if let Some(part) = part {
             found.last_mut().ok_or("it does not begin with a public key")?.1.push(part);
@@ -111,8 +121,12 @@ fn certificate(primary: &PublicKey, parts: &[Part]) -> Result<Certificate, Strin
     let mut names = Vec::new();
     for part in parts {
         match part {
-            Part::Primary(signatures) => revoked |= primary_signatures(primary, signatures, &mut own).map_err(fail)?,
-            Part::User(user, signatures) => names.extend(user_signatures(primary, user, signatures, &mut own)),
+            Part::Primary(signatures) => {
+                revoked |= primary_signatures(primary, signatures, &mut own).map_err(fail)?;
+            }
+            Part::User(user, signatures) => {
+                names.extend(user_signatures(primary, user, signatures, &mut own));
+            }
             Part::Sub(..) | Part::Other => {}
         }
     }
@@ -139,7 +153,8 @@ fn certificate(primary: &PublicKey, parts: &[Part]) -> Result<Certificate, Strin
             keys.extend(subkey(primary, key, signatures).map_err(fail)?);
         }
     }
-    let name = names.into_iter().max_by_key(|(is_primary, made, _)| (*is_primary, *made)).map(|(_, _, name)| name);
+    let name =
+        names.into_iter().max_by_key(|(is_primary, made, _)| (*is_primary, *made)).map(|(_, _, name)| name);
     let signer = Signer::new(name.unwrap_or_else(|| "somebody without a name".into()), &fingerprint);
     Ok(Certificate { signer, revoked, keys })
 }
@@ -186,7 +201,11 @@ impl OwnSignatures {
 }
 
 /// Signatures right after the primary key. Whether it is revoked.
-fn primary_signatures(primary: &PublicKey, signatures: &[Signature], own: &mut OwnSignatures) -> Result<bool, String> {
+fn primary_signatures(
+    primary: &PublicKey,
+    signatures: &[Signature],
+    own: &mut OwnSignatures,
+) -> Result<bool, String> {
     let mut revoked = false;
     for signature in signatures {
         match signature.typ() {
@@ -215,6 +234,10 @@ fn user_signatures(
 ) -> Option<(bool, u32, String)> {
     let mut given: Option<(bool, u32)> = None;
     let mut revoked = None;
+    // Where the key's algorithm asks for a longer hash, the library does not even verify these.
+    own.weak |= signatures.iter().any(|signature| {
+        !is_strong(signature) && signature.issuer_key_id().contains(&&primary.legacy_key_id())
+    });
     let by_itself = signatures
         .iter()
         .filter(|signature| signature.verify_certification(primary, Tag::UserId, user).is_ok());
@@ -249,7 +272,9 @@ fn subkey(primary: &PublicKey, key: &PublicSubkey, signatures: &[Signature]) -> 
                 return Err(fail(format!("it has a revocation that cannot be checked: {error}")));
             }
             (Some(SignatureType::SubkeyBinding), Ok(())) => {
-                if newest.is_none_or(|known| known.created().map(Timestamp::as_secs) <= signature.created().map(Timestamp::as_secs)) {
+                if newest.is_none_or(|known| {
+                    known.created().map(Timestamp::as_secs) <= signature.created().map(Timestamp::as_secs)
+                }) {
                     newest = Some(signature);
                 }
             }
@@ -272,7 +297,9 @@ fn subkey(primary: &PublicKey, key: &PublicSubkey, signatures: &[Signature]) -> 
     }
     supported(key).map_err(fail)?;
     // The subkey must agree, or a stranger's key could be made one's own.
-    let back = binding.embedded_signature().ok_or_else(|| fail("it does not say that it belongs to its primary key".into()))?;
+    let back = binding
+        .embedded_signature()
+        .ok_or_else(|| fail("it does not say that it belongs to its primary key".into()))?;
     back.verify_primary_key_binding(key, primary)
         .map_err(|error| fail(format!("it does not say that it belongs to its primary key: {error}")))?;
     if !is_strong(binding) || !is_strong(back) {
@@ -305,7 +332,8 @@ fn signs(signature: &Signature) -> Option<bool> {
 
 /// When a key ends, by a statement of its owner.
 fn expires(key: &impl KeyDetails, statement: &Signature) -> Option<i64> {
-    let after = statement.key_expiration_time().map(|after| i64::from(after.as_secs())).filter(|after| *after > 0)?;
+    let after =
+        statement.key_expiration_time().map(|after| i64::from(after.as_secs())).filter(|after| *after > 0)?;
     Some(seconds(key) + after)
 }
 
@@ -319,13 +347,20 @@ fn supported(key: &impl KeyDetails) -> Result<(), String> {
         return Err(format!("keys of version {:?} are not supported", key.version()));
     }
     match key.public_params() {
-        PublicParams::Ed25519(_) | PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Ed25519 { .. }) => Ok(()),
+        PublicParams::Ed25519(_) | PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Ed25519 { .. }) => {
+            Ok(())
+        }
         PublicParams::ECDSA(
             EcdsaPublicParams::P256 { .. } | EcdsaPublicParams::P384 { .. } | EcdsaPublicParams::P521 { .. },
         ) => Ok(()),
         PublicParams::RSA(rsa) if bits(rsa) >= MIN_RSA_BITS => Ok(()),
-        PublicParams::RSA(rsa) => Err(format!("an RSA key must have {MIN_RSA_BITS} bits or more, and this one has {}", bits(rsa))),
-        _ => Err(format!("keys of the algorithm {:?} are not supported: use Ed25519, ECDSA or RSA", key.algorithm())),
+        PublicParams::RSA(rsa) => {
+            Err(format!("an RSA key must have {MIN_RSA_BITS} bits or more, and this one has {}", bits(rsa)))
+        }
+        _ => Err(format!(
+            "keys of the algorithm {:?} are not supported: use Ed25519, ECDSA or RSA",
+            key.algorithm()
+        )),
     }
 }
 

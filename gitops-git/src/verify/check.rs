@@ -79,7 +79,8 @@ impl Verification {
         candidate: Candidate<'_>,
         stop: &Stop,
     ) -> Result<Result<(), Refusal>, GitError> {
-        let in_force = candidate.in_force.filter(|_| !self.allow_other_history).map(|in_force| in_force.commit);
+        let in_force =
+            candidate.in_force.filter(|_| !self.allow_other_history).map(|in_force| in_force.commit);
         let ancestors = [(in_force, "in force"), (self.since, "trusted from the start")];
         for (ancestor, what) in ancestors {
             let Some(ancestor) = ancestor else { continue };
@@ -95,7 +96,8 @@ impl Verification {
     fn check_tag(&self, repo: &gix::Repository, candidate: Candidate<'_>) -> Result<Signer, GitError> {
         let reference = candidate.reference.unwrap_or("a commit by its id");
         let name = reference.strip_prefix("refs/tags/");
-        let about = |why| refused(name.map_or_else(|| reference.to_owned(), |name| format!("tag {name}")), why);
+        let about =
+            |why| refused(name.map_or_else(|| reference.to_owned(), |name| format!("tag {name}")), why);
         let (Some(id), Some(name)) = (candidate.tag, name) else {
             return Err(about(Refusal::NoTag { reference: reference.to_owned() }));
         };
@@ -106,8 +108,8 @@ impl Verification {
         let tag = signed::tag(&raw.data).map_err(about)?;
         let signer = self.keys.verify(&tag.signed).map_err(about)?;
         if tag.name != name.as_bytes() {
-            let signed = String::from_utf8_lossy(tag.name).chars().take(200).collect();
-            return Err(about(Refusal::TagName { signed, reference: name.to_owned() }));
+            let written = String::from_utf8_lossy(tag.name).chars().take(200).collect();
+            return Err(about(Refusal::TagName { signed: written, reference: name.to_owned() }));
         }
         if peel(repo, tag.target)? != Some(candidate.commit) {
             return Err(about(Refusal::TagTarget { tag: id.to_string() }));
@@ -115,13 +117,22 @@ impl Verification {
         Ok(signer)
     }
 
-    fn check_commit(&self, repo: &gix::Repository, id: ObjectId) -> Result<Result<Signer, Refusal>, GitError> {
+    fn check_commit(
+        &self,
+        repo: &gix::Repository,
+        id: ObjectId,
+    ) -> Result<Result<Signer, Refusal>, GitError> {
         let raw = repo.find_object(id).map_err(|error| damaged(&error))?;
         Ok(signed::commit(&raw.data).and_then(|signed| self.keys.verify(&signed)))
     }
 
     /// Whether all commits are signed that are neither trusted nor come before what is.
-    fn check_new(&self, repo: &gix::Repository, candidate: Candidate<'_>, stop: &Stop) -> Result<(), GitError> {
+    fn check_new(
+        &self,
+        repo: &gix::Repository,
+        candidate: Candidate<'_>,
+        stop: &Stop,
+    ) -> Result<(), GitError> {
         let about = |id: ObjectId, why| refused(format!("commit {id}"), why);
         let failed = |failed: Failed| match failed.refusal() {
             Ok(why) => about(candidate.commit, why),

@@ -105,12 +105,12 @@ impl TrustedKeys {
     }
 
     /// Who signed, if they are trusted.
-    pub(super) fn verify(&self, signed: &Signed<'_>) -> Result<Signer, Refusal> {
-        let text = signed.signature.trim_ascii_start();
+    pub(super) fn verify(&self, object: &Signed<'_>) -> Result<Signer, Refusal> {
+        let text = object.signature.trim_ascii_start();
         if text.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
-            ssh::verify(&self.ssh, signed)
+            ssh::verify(&self.ssh, object)
         } else if text.starts_with(b"-----BEGIN PGP SIGNATURE-----") {
-            openpgp::verify(&self.openpgp, signed)
+            openpgp::verify(&self.openpgp, object)
         } else if text.starts_with(b"-----BEGIN SIGNED MESSAGE-----") {
             Err(Refusal::Unsupported { what: "it is one by X.509: use OpenPGP or SSH".into() })
         } else {

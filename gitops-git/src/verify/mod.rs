@@ -1,14 +1,16 @@
 //! Whether a revision was signed by somebody who is trusted.
 
 mod allowed_signers;
-mod armor;
 mod ancestry;
-mod check;
+mod armor;
 mod certificate;
+mod check;
 mod keys;
 mod openpgp;
 mod signed;
 mod ssh;
+#[cfg(test)]
+mod tests;
 
 use gix::ObjectId;
 

@@ -49,32 +49,36 @@ fn block(text: &str) -> Result<Vec<Certificate>, String> {
         _ => return Err("it is no public key".into()),
     }
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut dearmor, &mut bytes).map_err(|error| format!("its armor cannot be read: {error}"))?;
+    std::io::Read::read_to_end(&mut dearmor, &mut bytes)
+        .map_err(|error| format!("its armor cannot be read: {error}"))?;
     let found = certificates(PacketParser::new(&bytes[..]))?;
     if found.is_empty() { Err("it is empty".into()) } else { Ok(found) }
 }
 
 /// Who made a signature over a payload, if they are trusted and it was valid then.
-pub(super) fn verify(trusted: &[Certificate], signed: &Signed<'_>) -> Result<Signer, Refusal> {
-    let signature = read(&signed.signature)?;
+pub(super) fn verify(trusted: &[Certificate], object: &Signed<'_>) -> Result<Signer, Refusal> {
+    let signature = read(&object.signature)?;
     let issuer = issuer(&signature)?;
-    let (certificate, key) = find(trusted, &signature)
-        .ok_or_else(|| Refusal::UnknownKey { kind: "OpenPGP", key: issuer })?;
+    let (certificate, key) =
+        find(trusted, &signature).ok_or(Refusal::UnknownKey { kind: "OpenPGP", key: issuer })?;
     let who = certificate.signer.to_string();
     if !is_strong(&signature) {
         let hash = signature.hash_alg().map_or_else(|| "no known hash".into(), |hash| hash.to_string());
         return Err(Refusal::WeakHash { signer: who, hash });
     }
-    if !key.material.verify(&signature, &signed.payload) {
+    if !key.material.verify(&signature, &object.payload) {
         return Err(Refusal::BadSignature { signer: who });
     }
     if certificate.revoked || key.use_ == Use::Revoked {
         return Err(Refusal::Revoked { signer: who });
     }
     if key.use_ == Use::Other {
-        return Err(Refusal::NotASigningKey { owner: certificate.signer.name.clone(), key: hex(&key.fingerprint) });
+        return Err(Refusal::NotASigningKey {
+            owner: certificate.signer.name.clone(),
+            key: hex(&key.fingerprint),
+        });
     }
-    in_time(certificate, key, &signature, signed.at, &who)?;
+    in_time(certificate, key, &signature, object.at, &who)?;
     Ok(Signer::new(&certificate.signer.name, hex(&key.fingerprint)))
 }
 
@@ -116,7 +120,11 @@ fn find<'a>(trusted: &'a [Certificate], signature: &Signature) -> Option<(&'a Ce
     let fingerprints = signature.issuer_fingerprint();
     let ids = signature.issuer_key_id();
     let is_named = |key: &Key| {
-        if fingerprints.is_empty() { ids.contains(&&key.id) } else { fingerprints.contains(&&key.fingerprint) }
+        if fingerprints.is_empty() {
+            ids.contains(&&key.id)
+        } else {
+            fingerprints.contains(&&key.fingerprint)
+        }
     };
     trusted.iter().find_map(|certificate| {
         certificate.keys.iter().find(|key| is_named(key)).map(|key| (certificate, key))
@@ -147,7 +155,12 @@ fn read(armored: &[u8]) -> Result<Signature, Refusal> {
         return Err(malformed("it is not one over data"));
     }
     // RFC 9580 section 5.2.3.7: what the signer calls critical must be understood.
-    let unknown = |data: &SubpacketData| matches!(data, SubpacketData::Experimental(..) | SubpacketData::Other(..) | SubpacketData::Notation(_));
+    let unknown = |data: &SubpacketData| {
+        matches!(
+            data,
+            SubpacketData::Experimental(..) | SubpacketData::Other(..) | SubpacketData::Notation(_)
+        )
+    };
     if config.hashed_subpackets().any(|packet| packet.is_critical && unknown(&packet.data)) {
         return Err(malformed("the signer demands something that is not understood"));
     }
@@ -165,7 +178,10 @@ mod tests {
             (b"hello", "no armored public key"),
             (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nYWJj\n", "no end"),
             (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nYWJj\n-----END PGP PUBLIC KEY BLOCK-----\n", "key 1"),
-            (b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nYWJj\n-----END PGP PRIVATE KEY BLOCK-----\n", "private"),
+            (
+                b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nYWJj\n-----END PGP PRIVATE KEY BLOCK-----\n",
+                "private",
+            ),
         ] {
             let error = read_keys(text).unwrap_err();
             assert!(error.contains(why), "{error}");

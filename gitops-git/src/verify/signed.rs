@@ -36,10 +36,8 @@ pub(super) fn commit(raw: &[u8]) -> Result<Signed<'_>, Refusal> {
     let mut signature = None;
     let mut payload = Vec::with_capacity(raw.len());
     for (name, line) in headers.iter() {
-        if name == b"gpgsig" {
-            if signature.replace(unfold(line)?).is_some() {
-                return Err(malformed("the commit has more than one"));
-            }
+        if name == b"gpgsig" && signature.replace(unfold(line)?).is_some() {
+            return Err(malformed("the commit has more than one"));
         }
         if !is_signature(name) {
             payload.extend_from_slice(line);
@@ -66,7 +64,7 @@ pub(super) fn tag(raw: &[u8]) -> Result<Tag<'_>, Refusal> {
     let target = headers.value(b"object").and_then(|id| ObjectId::from_hex(id).ok());
     let name = headers.value(b"tag");
     let (Some(target), Some(name)) = (target, name) else {
-        return Err(malformed("the tag names no object, or has no name"));
+        return Err(strange("it names no object, or has no name"));
     };
     let at = time_of(&headers, b"tagger")?;
     Ok(Tag { target, name, signed: Signed { payload, signature: Cow::Borrowed(signature), at } })
@@ -91,7 +89,7 @@ impl<'a> Headers<'a> {
         let (head, rest) = raw.split_at(end.map_or(raw.len(), |end| end + 1));
         // A header that continues nothing, or the empty line right at the start: nothing that Git writes.
         if head.first().is_none_or(|byte| matches!(byte, b' ' | b'\n')) {
-            return Err(malformed("the object has no header"));
+            return Err(strange("it has no header"));
         }
         Ok(Self { head, rest })
     }
@@ -105,7 +103,8 @@ impl<'a> Headers<'a> {
             }
             let mut end = 0;
             loop {
-                end += left[end..].iter().position(|byte| *byte == b'\n').map_or(left.len() - end, |at| at + 1);
+                end +=
+                    left[end..].iter().position(|byte| *byte == b'\n').map_or(left.len() - end, |at| at + 1);
                 if left.get(end) != Some(&b' ') {
                     break;
                 }
@@ -120,7 +119,10 @@ impl<'a> Headers<'a> {
     /// The value of the first header of a name, if it has one line.
     fn value(&self, name: &[u8]) -> Option<&'a [u8]> {
         let (_, line) = self.iter().find(|(found, _)| *found == name)?;
-        line.strip_prefix(name)?.strip_prefix(b" ")?.strip_suffix(b"\n").filter(|value| !value.contains(&b'\n'))
+        line.strip_prefix(name)?
+            .strip_prefix(b" ")?
+            .strip_suffix(b"\n")
+            .filter(|value| !value.contains(&b'\n'))
     }
 }
 
@@ -136,7 +138,9 @@ fn unfold(header: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
     let mut value = Vec::with_capacity(header.len());
     for (n, line) in header.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        value.extend_from_slice(line.strip_prefix(if n == 0 { &b"gpgsig "[..] } else { b" " }).unwrap_or(line));
+        value.extend_from_slice(
+            line.strip_prefix(if n == 0 { &b"gpgsig "[..] } else { b" " }).unwrap_or(line),
+        );
     }
     Ok(value)
 }
@@ -169,11 +173,15 @@ fn time_of(headers: &Headers<'_>, who: &[u8]) -> Result<Timestamp, Refusal> {
     });
     seconds
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .ok_or_else(|| malformed("the object does not say when it was made"))
+        .ok_or_else(|| strange("it does not say when it was made"))
 }
 
 fn malformed(reason: &str) -> Refusal {
     Refusal::Malformed { reason: reason.to_owned() }
+}
+
+fn strange(reason: &str) -> Refusal {
+    Refusal::MalformedObject { reason: reason.to_owned() }
 }
 
 fn too_long() -> Refusal {
@@ -208,7 +216,7 @@ mod tests {
         let long = format!("{TREE}{WHO}gpgsig {}\n\nx", "a".repeat(MAX_SIGNATURE));
         assert!(matches!(commit(long.as_bytes()), Err(Refusal::Malformed { .. })));
         for raw in ["", "\n", " x\n\n", "\n\n"] {
-            assert!(matches!(commit(raw.as_bytes()), Err(Refusal::Malformed { .. })), "{raw:?}");
+            assert!(matches!(commit(raw.as_bytes()), Err(Refusal::MalformedObject { .. })), "{raw:?}");
         }
         assert_eq!(commit(b"x"), Err(Refusal::Unsigned));
     }
@@ -223,7 +231,10 @@ mod tests {
         let tag = tag(raw.as_bytes()).unwrap();
         assert_eq!(String::from_utf8(tag.signed.payload).unwrap(), format!("{head}{message}"));
         assert_eq!(&*tag.signed.signature, sig.as_bytes());
-        assert_eq!((tag.name, tag.target.to_string(), tag.signed.at.as_second()), (&b"v1"[..], id.clone(), 300));
+        assert_eq!(
+            (tag.name, tag.target.to_string(), tag.signed.at.as_second()),
+            (&b"v1"[..], id.clone(), 300)
+        );
         assert_eq!(target(raw.as_bytes()).unwrap().to_string(), id);
         assert_eq!(super::tag(format!("{head}\nx\n").as_bytes()), Err(Refusal::Unsigned));
     }

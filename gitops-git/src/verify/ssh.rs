@@ -20,14 +20,18 @@ const MAX_RSA_BITS: usize = 4096;
 /// Whether signatures of a key can be verified, and may be trusted.
 pub(super) fn usable(key: &KeyData) -> Result<(), String> {
     match key {
-        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => Ok(()),
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => {
+            Ok(())
+        }
         KeyData::Rsa(rsa) => {
             let modulus = rsa.n.as_positive_bytes().unwrap_or_default();
             let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
             if (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
                 Ok(())
             } else {
-                Err(format!("an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits, and this one has {bits}"))
+                Err(format!(
+                    "an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits, and this one has {bits}"
+                ))
             }
         }
         other => Err(format!("keys of the type {} are not supported", other.algorithm().as_str())),
@@ -35,8 +39,8 @@ pub(super) fn usable(key: &KeyData) -> Result<(), String> {
 }
 
 /// Who made a signature over a payload, if they are allowed to.
-pub(super) fn verify(allowed: &[AllowedSigner], signed: &Signed<'_>) -> Result<Signer, Refusal> {
-    let signature = read(&signed.signature)?;
+pub(super) fn verify(allowed: &[AllowedSigner], object: &Signed<'_>) -> Result<Signer, Refusal> {
+    let signature = read(&object.signature)?;
     let key = signature.public_key();
     let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
     usable(key).map_err(|what| Refusal::Unsupported { what })?;
@@ -50,12 +54,12 @@ pub(super) fn verify(allowed: &[AllowedSigner], signed: &Signed<'_>) -> Result<S
     let signer = |line: &AllowedSigner| Signer::new(&line.principals, &fingerprint);
     // The library compares key and namespace once more.
     PublicKey::from(key.clone())
-        .verify(NAMESPACE, &signed.payload, &signature)
+        .verify(NAMESPACE, &object.payload, &signature)
         .map_err(|_| Refusal::BadSignature { signer: signer(first).to_string() })?;
     // Several lines may be about one key; the reason is that of the first.
     let mut refused = None;
     for line in lines {
-        match may_sign(line, signed, &signer(line)) {
+        match may_sign(line, object, &signer(line)) {
             Ok(()) => return Ok(signer(line)),
             Err(why) => drop(refused.get_or_insert(why)),
         }
@@ -64,8 +68,9 @@ pub(super) fn verify(allowed: &[AllowedSigner], signed: &Signed<'_>) -> Result<S
 }
 
 /// Whether a line lets its key sign this, and did so at that time.
-fn may_sign(line: &AllowedSigner, signed: &Signed<'_>, signer: &Signer) -> Result<(), Refusal> {
-    let (signer, at) = (signer.to_string(), signed.at);
+fn may_sign(line: &AllowedSigner, object: &Signed<'_>, signer: &Signer) -> Result<(), Refusal> {
+    let at = object.at;
+    let signer = signer.to_string();
     if line.namespaces.as_ref().is_some_and(|patterns| !matches_list(NAMESPACE, patterns)) {
         return Err(Refusal::NotForGit { signer });
     }

@@ -22,6 +22,12 @@ pub fn git(dir: &Path, args: &[&str]) -> String {
 
 /// The same, with something to read for it.
 pub fn git_with(dir: &Path, args: &[&str], input: &[u8]) -> String {
+    let output = git_bytes(dir, &[], args, input).unwrap_or_else(|error| panic!("git {args:?}: {error}"));
+    String::from_utf8_lossy(&output).trim_end().to_owned()
+}
+
+/// The same, with more in its environment, and its output as it is; what it complains about if it fails.
+pub fn git_bytes(dir: &Path, env: &[(&str, &str)], args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GIT_") {
@@ -38,6 +44,7 @@ pub fn git_with(dir: &Path, args: &[&str], input: &[u8]) -> String {
         .env("GIT_COMMITTER_EMAIL", "ben@example.org")
         .env("GIT_AUTHOR_DATE", "2026-11-21T10:00:00Z")
         .env("GIT_COMMITTER_DATE", "2026-11-21T11:00:00Z")
+        .envs(env.iter().copied())
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -46,8 +53,11 @@ pub fn git_with(dir: &Path, args: &[&str], input: &[u8]) -> String {
     // It may end without reading.
     let _ = child.stdin.take().unwrap().write_all(input);
     let done = child.wait_with_output().unwrap();
-    assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+    if done.status.success() {
+        Ok(done.stdout)
+    } else {
+        Err(String::from_utf8_lossy(&done.stderr).into_owned())
+    }
 }
 
 /// A bare repository, as a server has it, and a clone to work in.

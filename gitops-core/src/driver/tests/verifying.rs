@@ -7,13 +7,16 @@ use async_trait::async_trait;
 use super::*;
 use crate::{Cx, Provenance, RefSpec, Revision, Signer, Snapshot};
 
+/// What was fetched, and what was in force then.
+type Heard = (String, Option<Revision>);
+
 /// A source that hears what is in force, and takes only what was reached by a good tag.
 #[derive(Debug, Clone)]
 struct Judge {
     inner: MemorySource,
     verifies: bool,
     tag: Arc<Mutex<String>>,
-    heard: Arc<Mutex<Vec<(String, Option<Revision>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Judge {
@@ -45,9 +48,8 @@ impl Source for Judge {
 
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault> {
         let revision = self.inner.resolve(cx, want).await?;
-        let mut provenance = Provenance::default();
-        provenance.tag = Some(self.tag.lock().unwrap().clone());
-        Ok(revision.with_provenance(provenance))
+        let tag = Some(self.tag.lock().unwrap().clone());
+        Ok(revision.with_provenance(Provenance { tag, ..Provenance::default() }))
     }
 
     async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault> {
