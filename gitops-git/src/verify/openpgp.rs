@@ -2,7 +2,7 @@
 
 use gitops_core::{Signer, Timestamp};
 use pgp::armor::{BlockType, Dearmor, DearmorOptions};
-use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SubpacketData};
+use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion, SubpacketData};
 
 use super::armor;
 use super::certificate::{Certificate, Key, Use, certificates, hex, is_strong};
@@ -59,27 +59,44 @@ fn block(text: &str) -> Result<Vec<Certificate>, String> {
 pub(super) fn verify(trusted: &[Certificate], object: &Signed<'_>) -> Result<Signer, Refusal> {
     let signature = read(&object.signature)?;
     let issuer = issuer(&signature)?;
-    let (certificate, key) =
-        find(trusted, &signature).ok_or(Refusal::UnknownKey { kind: "OpenPGP", key: issuer })?;
-    let who = certificate.signer.to_string();
+    let named = find(trusted, &signature);
+    let Some((first, key)) = named.first() else {
+        return Err(Refusal::UnknownKey { kind: "OpenPGP", key: issuer });
+    };
+    let signer = first.signer.to_string();
     if !is_strong(&signature) {
         let hash = signature.hash_alg().map_or_else(|| "no known hash".into(), |hash| hash.to_string());
-        return Err(Refusal::WeakHash { signer: who, hash });
+        return Err(Refusal::WeakHash { signer, hash });
     }
     if !key.material.verify(&signature, &object.payload) {
-        return Err(Refusal::BadSignature { signer: who });
+        return Err(Refusal::BadSignature { signer });
     }
-    if certificate.revoked || key.use_ == Use::Revoked {
-        return Err(Refusal::Revoked { signer: who });
+    // The same key may be there twice, from before and after its owner prolonged or revoked it.
+    if named.iter().any(|(certificate, key)| certificate.revoked || key.use_ == Use::Revoked) {
+        return Err(Refusal::Revoked { signer });
     }
-    if key.use_ == Use::Other {
-        return Err(Refusal::NotASigningKey {
-            owner: certificate.signer.name.clone(),
-            key: hex(&key.fingerprint),
-        });
+    let mut refused = None;
+    for (certificate, key) in named {
+        match may_sign(certificate, key, &signature, object.at) {
+            Ok(()) => return Ok(Signer::new(&certificate.signer.name, hex(&key.fingerprint))),
+            Err(why) => drop(refused.get_or_insert(why)),
+        }
     }
-    in_time(certificate, key, &signature, object.at, &who)?;
-    Ok(Signer::new(&certificate.signer.name, hex(&key.fingerprint)))
+    Err(refused.unwrap_or(Refusal::Unsigned))
+}
+
+/// Whether a key was meant to sign, and did so in time.
+fn may_sign(
+    certificate: &Certificate,
+    key: &Key,
+    signature: &Signature,
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    if key.use_ != Use::Signing {
+        let owner = certificate.signer.name.clone();
+        return Err(Refusal::NotASigningKey { owner, key: hex(&key.fingerprint) });
+    }
+    in_time(certificate, key, signature, at)
 }
 
 /// Whether key and signature were valid when the signature was made, and when the object says that it was made.
@@ -88,14 +105,14 @@ fn in_time(
     key: &Key,
     signature: &Signature,
     at: Timestamp,
-    who: &str,
 ) -> Result<(), Refusal> {
+    let signer = certificate.signer.to_string();
     let Some(made) = signature.created().map(|made| i64::from(made.as_secs())) else {
         return Err(Refusal::Malformed { reason: "it does not say when it was made".into() });
     };
     let time = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
     if made < key.created {
-        return Err(Refusal::NotYetValid { signer: who.into(), from: time(key.created), at: time(made) });
+        return Err(Refusal::NotYetValid { signer, from: time(key.created), at: time(made) });
     }
     let at = at.max(time(made));
     let primary = certificate.keys.first().and_then(|primary| primary.expires);
@@ -109,14 +126,14 @@ fn in_time(
         if let Some(until) = until.map(time)
             && at >= until
         {
-            return Err(Refusal::Expired { what, signer: who.into(), until, at });
+            return Err(Refusal::Expired { what, signer, until, at });
         }
     }
     Ok(())
 }
 
-/// The trusted key that a signature names.
-fn find<'a>(trusted: &'a [Certificate], signature: &Signature) -> Option<(&'a Certificate, &'a Key)> {
+/// The trusted keys that a signature names, which is one key, as often as it is there.
+fn find<'a>(trusted: &'a [Certificate], signature: &Signature) -> Vec<(&'a Certificate, &'a Key)> {
     let fingerprints = signature.issuer_fingerprint();
     let ids = signature.issuer_key_id();
     let is_named = |key: &Key| {
@@ -126,9 +143,8 @@ fn find<'a>(trusted: &'a [Certificate], signature: &Signature) -> Option<(&'a Ce
             fingerprints.contains(&&key.fingerprint)
         }
     };
-    trusted.iter().find_map(|certificate| {
-        certificate.keys.iter().find(|key| is_named(key)).map(|key| (certificate, key))
-    })
+    let keys = |certificate: &'a Certificate| certificate.keys.iter().map(move |key| (certificate, key));
+    trusted.iter().flat_map(keys).filter(|(_, key)| is_named(key)).collect()
 }
 
 /// The key that a signature names, as `gpg` prints it.
@@ -150,7 +166,10 @@ fn read(armored: &[u8]) -> Result<Signature, Refusal> {
     let (Some(Ok(Packet::Signature(signature))), None) = (packets.next(), packets.next()) else {
         return Err(malformed("it is not one whole OpenPGP signature"));
     };
-    let config = signature.config().ok_or_else(|| malformed("its version is not known"))?;
+    let config = signature
+        .config()
+        .filter(|_| matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6))
+        .ok_or_else(|| malformed("its version is not 4 or 6"))?;
     if !matches!(config.typ(), SignatureType::Binary | SignatureType::Text) {
         return Err(malformed("it is not one over data"));
     }

@@ -175,3 +175,101 @@ fn nested() -> Vec<u8> {
     let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
     [&[0x89][..], &length, &inner[..]].concat()
 }
+
+/// Keys come from files of the operator; what is wrong with them is an error all the same.
+#[test]
+fn no_bytes_of_a_key_make_it_panic() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let gpg = |args: &[&str]| {
+        let all = [
+            &["--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"],
+            args,
+        ];
+        run("gpg", &all.concat(), "")
+    };
+    gpg(&["--quick-generate-key", "ada", "ed25519", "sign", "never"]);
+    let fingerprint = gpg(&["--with-colons", "--list-keys"]);
+    let fingerprint =
+        fingerprint.lines().find(|line| line.starts_with("fpr")).unwrap().split(':').nth(9).unwrap();
+    gpg(&["--quick-add-key", fingerprint, "rsa2048", "sign", "never"]);
+    let exported = gpg(&["--armor", "--export"]);
+    run("gpgconf", &["--homedir", home, "--kill", "all"], "");
+    let body: String =
+        exported.lines().filter(|line| !line.contains("---") && !line.starts_with('=')).collect();
+    let good = STANDARD.decode(body).unwrap();
+    let read = |bytes: &[u8]| {
+        let label = "PGP PUBLIC KEY BLOCK";
+        let text = format!("-----BEGIN {label}-----\n\n{}\n-----END {label}-----\n", STANDARD.encode(bytes));
+        TrustedKeys::new().with_openpgp(text)
+    };
+    read(&good).unwrap();
+    let changes = (proptest::num::usize::ANY, 0..40_usize, proptest::num::u8::ANY);
+    let mut runner = TestRunner::new(Config { cases: 1000, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&changes, |(at, length, byte)| {
+            let _ = read(&mutate(&good, at, length, byte));
+            let _ = TrustedKeys::new().with_openpgp(mutate(exported.as_bytes(), at, length, byte));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// A field of SSH's wire format.
+fn field(bytes: &[u8]) -> Vec<u8> {
+    [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+fn sign(key: &impl ssh_key::SigningKey, message: &[u8]) -> Vec<u8> {
+    key.try_sign(message).unwrap().as_bytes().to_vec()
+}
+
+/// A signature as a key in hardware makes it: `PROTOCOL.u2f` of OpenSSH. `ssh-keygen` has the same opinion of it.
+#[test]
+fn keys_in_hardware_count() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use sha2::Digest as _;
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let key = ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]);
+    let public = [field(kind.as_bytes()), field(key.public.as_ref()), field(b"ssh:")].concat();
+    let secret = ssh_key::PrivateKey::from(key);
+    let line = format!("ada {kind} {}\n", STANDARD.encode(&public));
+    let keys = TrustedKeys::new().with_allowed_signers(&line).unwrap();
+    let signed_data =
+        ssh_key::SshSig::signed_data("git", ssh_key::HashAlg::Sha512, PAYLOAD.as_bytes()).unwrap();
+    let counter = [0, 0, 0, 9];
+    let digest = |bytes: &[u8]| sha2::Sha256::digest(bytes).to_vec();
+    let made = [digest(b"ssh:"), vec![1], counter.to_vec(), digest(&signed_data)].concat();
+    for (flags, good) in [(1, true), (5, false)] {
+        let signature =
+            [field(kind.as_bytes()), field(&sign(&secret, &made)), vec![flags], counter.to_vec()].concat();
+        let whole = [
+            b"SSHSIG".to_vec(),
+            vec![0, 0, 0, 1],
+            field(&public),
+            field(b"git"),
+            field(b""),
+            field(b"sha512"),
+            field(&signature),
+        ]
+        .concat();
+        let encoded: Vec<_> = STANDARD.encode(whole).into_bytes().chunks(70).map(<[u8]>::to_vec).collect();
+        let body = String::from_utf8(encoded.join(&b'\n')).unwrap();
+        let armored = format!("-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----\n");
+        assert_eq!(verify(&keys, PAYLOAD.as_bytes(), armored.as_bytes()).is_ok(), good, "{flags}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let (allowed, file) = (dir.path().join("allowed"), dir.path().join("sig"));
+        std::fs::write(&allowed, &line).unwrap();
+        std::fs::write(&file, &armored).unwrap();
+        let args = ["-Y", "verify", "-n", "git", "-I", "ada", "-f"];
+        let mut reference = Command::new("ssh-keygen");
+        reference.args(args).arg(&allowed).arg("-s").arg(&file).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = reference.stderr(Stdio::null()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), PAYLOAD.as_bytes()).unwrap();
+        assert_eq!(child.wait().unwrap().success(), good, "{flags}");
+    }
+}

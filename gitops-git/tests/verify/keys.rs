@@ -50,9 +50,14 @@ async fn a_revoked_key_is_refused() {
     let key = gpg.key("Ada <ada@example.org>", "ed25519", "sign", "never");
     gpg.hand(&key).commit(&world.repo, "1");
     assert_eq!(signers(&world.head(openpgp(&gpg, &key))).await.len(), 1);
+    let before = gpg.export(&key);
     gpg.revoke(&key);
     let told = refusal(&world.head(openpgp(&gpg, &key))).await;
     assert!(told.contains("is revoked") && told.contains(&key), "{told}");
+    // A copy from before does not bring it back.
+    let both = TrustedKeys::new().with_openpgp(before).unwrap().with_openpgp(gpg.export(&key)).unwrap();
+    let told = refusal(&world.head(both)).await;
+    assert!(told.contains("is revoked"), "{told}");
 }
 
 #[tokio::test]
@@ -70,10 +75,14 @@ async fn a_key_counts_until_it_expires() {
     hand.at("2020-06-01T00:00:00Z").commit(&world.repo, "in time");
     assert_eq!(signers(&source()).await[0].key, key);
     // The owner made it live longer.
+    let old = gpg.export(&key);
     gpg.configure("faked-system-time 20200701T000000!");
     gpg.gpg(&["--quick-set-expire", &key, "never"]);
     gpg.hand(&key).commit(&world.repo, "late again");
     assert_eq!(signers(&source()).await[0].key, key);
+    // The old copy beside the new one does no harm.
+    let both = TrustedKeys::new().with_openpgp(old).unwrap().with_openpgp(gpg.export(&key)).unwrap();
+    assert_eq!(signers(&world.head(both)).await[0].key, key);
 }
 
 #[tokio::test]
@@ -152,6 +161,20 @@ fn keys_that_cannot_be_used_are_errors_when_they_are_read() {
     assert!(missing.contains("/nowhere/signers"), "{missing}");
     let debug = format!("{:?}", allowed(&ssh.allowed(&["old"])).with_openpgp(&whole).unwrap());
     assert!(debug.contains("old@example.org") && debug.contains("Ada <ada@example.org>"), "{debug}");
+}
+
+/// The owner says what a key is for.
+#[tokio::test]
+async fn a_key_that_is_not_for_signing_counts_for_nothing() {
+    let gpg = Gpg::new();
+    let world = World::new();
+    let key = gpg.key("Ada <ada@example.org>", "ed25519", "sign", "never");
+    gpg.hand(&key).commit(&world.repo, "1");
+    assert_eq!(signers(&world.head(openpgp(&gpg, &key))).await.len(), 1);
+    let words = ["--command-fd", "0", "--status-fd", "2", "--expert", "--edit-key", &key];
+    gpg.edit(&words, &["change-usage", "s", "q", "save"]);
+    let told = refusal(&world.head(openpgp(&gpg, &key))).await;
+    assert!(told.contains(&format!("the key {key} of Ada")) && told.contains("may sign"), "{told}");
 }
 
 /// The same file for us and for `ssh-keygen`, which must be of one opinion.

@@ -82,6 +82,18 @@ async fn the_mirror_keeps_the_tag() {
 }
 
 #[tokio::test]
+async fn servers_with_the_old_protocol_give_out_tags_as_well() {
+    let ssh = Ssh::new();
+    let hand = ssh.key("ada", "ed25519");
+    let world = World::new();
+    world.server.behave(|b| b.old_protocol = true);
+    world.repo.commit("plain", &[("v", "1")]);
+    hand.tag(&world.repo, "v1");
+    let source = tagged(&world, VerifyMode::Tag, allowed(&ssh.allowed(&["ada"])));
+    assert_eq!(signers(&source).await[0].key, ssh.fingerprint("ada"));
+}
+
+#[tokio::test]
 async fn what_is_no_signed_tag_is_refused() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
