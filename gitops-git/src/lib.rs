@@ -52,6 +52,7 @@
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
+//! | commits looked at to verify a history | 200,000 | `Verification::with_trusted_since` names a newer one |
 //!
 //! Objects stay compressed in the mirror, and are unpacked one at a time: the limit on all of them bounds time, not
 //! memory or disk.

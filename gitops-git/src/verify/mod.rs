@@ -34,7 +34,8 @@ pub enum VerifyMode {
     /// Every commit that is new: reachable from the one that is deployed, also by a merge, and not from the last trusted one.
     ///
     /// Trusted is the revision in force, if it was verified itself when it was deployed, and what
-    /// [`Verification::with_trusted_since`] names. Without either, that is every commit of the history.
+    /// [`Verification::with_trusted_since`] names. Without either, that is every commit of the history, which must be verified
+    /// within the deadline of one fetch, and have at most 200,000 commits.
     EveryCommit,
 }
 

@@ -86,6 +86,21 @@ async fn a_key_counts_until_it_expires() {
 }
 
 #[tokio::test]
+async fn a_commit_that_claims_to_be_older_than_its_signature_does_not_bring_a_key_back() {
+    let gpg = Gpg::new();
+    let world = World::new();
+    gpg.configure("faked-system-time 20200101T000000!");
+    let key = gpg.key("Ada <ada@example.org>", "ed25519", "sign", "never");
+    gpg.configure("faked-system-time 20220101T000000!");
+    gpg.hand(&key).at("2020-06-01T00:00:00Z").commit(&world.repo, "backdated");
+    assert_eq!(signers(&world.head(openpgp(&gpg, &key))).await[0].key, key);
+    gpg.configure("faked-system-time 20200201T000000!");
+    gpg.gpg(&["--quick-set-expire", &key, "1y"]);
+    let told = refusal(&world.head(openpgp(&gpg, &key))).await;
+    assert!(told.contains("had expired at 2021-01-31") && told.contains("of 2022-01-01"), "{told}");
+}
+
+#[tokio::test]
 async fn a_signature_counts_until_it_expires() {
     let gpg = Gpg::new();
     let world = World::new();
