@@ -238,6 +238,20 @@ pub enum GitError {
         /// The limit.
         limit: usize,
     },
+    /// More commits would have to be looked at than allowed.
+    #[error("more than {limit} commits: raise with_max_commits(), or ask for a shorter time")]
+    HistoryTooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// Two revisions differ in more than can be told.
+    #[error("the revisions differ in more than {limit} files and directories below {dir:?}: ask for less of it")]
+    TooManyFiles {
+        /// The directory; empty for the root.
+        dir: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A file is larger than the reader allows.
     #[error("{path:?} has {size} bytes, more than the limit of {limit}")]
     FileTooLarge {
@@ -305,6 +319,8 @@ impl GitError {
             | Self::ObjectTooLarge { .. }
             | Self::BrokenLink { .. }
             | Self::TooManyLinks { .. }
+            | Self::HistoryTooLong { .. }
+            | Self::TooManyFiles { .. }
             | Self::FileTooLarge { .. }
             | Self::LfsPointer { .. }
             | Self::UnusableName { .. }

@@ -68,6 +68,7 @@
 mod builder;
 mod credentials;
 mod error;
+mod explain;
 mod fetch;
 mod history;
 mod mirror;
@@ -95,6 +96,10 @@ pub struct Readme;
 pub use builder::GitSourceBuilder;
 pub use credentials::{Basic, Credentials, Token, TokenFile};
 pub use error::GitError;
+pub use explain::{
+    Actor, Blame, BlameOptions, Change, ChangeKind, Changes, Commit, History, HistoryOptions, Side, Trailer,
+    Unreadable,
+};
 pub use refusal::Refusal;
 pub use snapshot::GitSnapshot;
 pub use source::GitSource;

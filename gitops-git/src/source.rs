@@ -80,8 +80,51 @@ impl GitSource {
     }
 
     /// Where errors happened: the URL and what was wanted.
-    fn place(&self, what: &str) -> String {
+    pub(crate) fn place(&self, what: &str) -> String {
         format!("{} ({what})", self.inner.settings.remote.identity)
+    }
+
+    /// Makes a commit readable with its history, to explain it. It is not verified, for nothing is put in force by that.
+    pub(crate) async fn open(&self, cx: &Cx, revision: &Revision) -> Result<GitSnapshot, Fault> {
+        let mut wanted = Wanted::new(revision, None).map_err(|error| error.at(self.place(&revision.id)))?;
+        if self.verifies() {
+            wanted.to_explain();
+        }
+        self.read(cx, wanted).await
+    }
+
+    async fn obtain(
+        &self,
+        cx: &Cx,
+        revision: &Revision,
+        in_force: Option<&Revision>,
+    ) -> Result<Arc<dyn Snapshot>, Fault> {
+        let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
+        Ok(Arc::new(self.read(cx, wanted).await?))
+    }
+
+    async fn read(&self, cx: &Cx, wanted: Wanted) -> Result<GitSnapshot, Fault> {
+        let place = self.place(&wanted.shown());
+        let mut mirror = cx.bound(&place, self.inner.mirror.clone().lock_owned()).await?;
+        let inner = self.inner.clone();
+        stop::run(cx, move |stop| {
+            let Settings { remote, root, max_packs, .. } = &inner.settings;
+            let mirror = match &mut *mirror {
+                Some(mirror) => mirror,
+                none => none.insert(Mirror::open(root, remote, *max_packs)?),
+            };
+            match inner.snapshot(mirror, &wanted, stop) {
+                // Once more from nothing: what was damaged is ours, and the server has it all.
+                Err(GitError::Damaged { detail }) => {
+                    tracing::warn!(url = %remote.identity, %detail, "the mirror is damaged and is made anew");
+                    mirror.renew()?;
+                    inner.snapshot(mirror, &wanted, stop)
+                }
+                done => done,
+            }
+        })
+        .await
+        .map_err(|error| error.at(&place))
     }
 }
 
@@ -143,40 +186,6 @@ impl Source for GitSource {
     }
 }
 
-impl GitSource {
-    async fn obtain(
-        &self,
-        cx: &Cx,
-        revision: &Revision,
-        in_force: Option<&Revision>,
-    ) -> Result<Arc<dyn Snapshot>, Fault> {
-        let reference = revision.provenance.as_ref().and_then(|provenance| provenance.reference.clone());
-        let place = self.place(reference.as_deref().unwrap_or(&revision.id));
-        let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(&place))?;
-        let mut mirror = cx.bound(&place, self.inner.mirror.clone().lock_owned()).await?;
-        let inner = self.inner.clone();
-        let snapshot = stop::run(cx, move |stop| {
-            let Settings { remote, root, max_packs, .. } = &inner.settings;
-            let mirror = match &mut *mirror {
-                Some(mirror) => mirror,
-                none => none.insert(Mirror::open(root, remote, *max_packs)?),
-            };
-            match inner.snapshot(mirror, &wanted, stop) {
-                // Once more from nothing: what was damaged is ours, and the server has it all.
-                Err(GitError::Damaged { detail }) => {
-                    tracing::warn!(url = %remote.identity, %detail, "the mirror is damaged and is made anew");
-                    mirror.renew()?;
-                    inner.snapshot(mirror, &wanted, stop)
-                }
-                done => done,
-            }
-        })
-        .await
-        .map_err(|error| error.at(&place))?;
-        Ok(Arc::new(snapshot))
-    }
-}
-
 /// What is to be fetched.
 struct Wanted {
     id: gix::ObjectId,
@@ -185,6 +194,9 @@ struct Wanted {
     tag: Option<gix::ObjectId>,
     #[cfg(feature = "verify")]
     in_force: Option<InForce>,
+    /// Whether it is only read, and not put in force: then nobody need have signed it.
+    #[cfg(feature = "verify")]
+    is_explained: bool,
 }
 
 impl Wanted {
@@ -198,7 +210,23 @@ impl Wanted {
             tag: provenance.and_then(|provenance| provenance.tag.as_deref()).map(commit_id).transpose()?,
             #[cfg(feature = "verify")]
             in_force: in_force.map(InForce::new).transpose()?,
+            #[cfg(feature = "verify")]
+            is_explained: false,
         })
+    }
+
+    /// It is only read. Nothing is noted then of where its reference points to, which nobody has verified.
+    fn to_explain(&mut self) {
+        (self.reference, self.tag) = (None, None);
+        #[cfg(feature = "verify")]
+        {
+            self.is_explained = true;
+        }
+    }
+
+    /// How errors name it.
+    fn shown(&self) -> String {
+        self.reference.clone().unwrap_or_else(|| self.id.to_string())
     }
 }
 
@@ -279,7 +307,9 @@ impl Inner {
 
     /// Who signed what is wanted, where that has to be known.
     fn verify(&self, repo: &gix::Repository, wanted: &Wanted, stop: &Stop) -> Result<Vec<Signer>, GitError> {
-        let Some(verification) = &self.settings.verification else { return Ok(Vec::new()) };
+        let Some(verification) = self.settings.verification.as_ref().filter(|_| !wanted.is_explained) else {
+            return Ok(Vec::new());
+        };
         let candidate = Candidate {
             commit: wanted.id,
             tag: wanted.tag,

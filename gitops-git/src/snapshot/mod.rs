@@ -1,5 +1,6 @@
 //! One commit's tree, read from the object database without a checkout.
 
+mod differing;
 mod links;
 mod walk;
 
@@ -9,17 +10,15 @@ use std::sync::{Arc, Mutex};
 use gitops_core::{Entry, EntryKind, Fault, RepoPath, Revision, Snapshot, TreeId};
 use gix::objs::tree::EntryKind as Mode;
 
+pub(crate) use differing::{Content, Root, blob, differing};
 pub(crate) use links::LinkIndex;
 use walk::{Found, Tree};
 
 use crate::GitError;
+use crate::explain::Reader;
 use crate::mirror::Repository;
 use crate::remote::Limits;
 use crate::stop::lock;
-
-/// A Git LFS pointer begins with this line, and is small.
-const LFS_HEADER: &[u8] = b"version https://git-lfs.github.com/spec/";
-const LFS_MAX_BYTES: usize = 1024;
 
 /// The files of one commit. Cheap to hold: files and directories are read when they are asked for.
 ///
@@ -76,6 +75,36 @@ impl GitSnapshot {
         })
     }
 
+    /// A handle of somebody's own.
+    fn handle(&self) -> gix::Repository {
+        let mut repo = self.shared.to_thread_local();
+        repo.object_cache_size_if_unset(4 * 1024 * 1024);
+        // All that this commit needs is there already; what is missing stays missing.
+        repo.objects.refresh_never();
+        repo
+    }
+
+    /// What reads the history of this commit. The objects stay as long as the snapshot lives.
+    pub(crate) fn reader(&self) -> Result<Reader, GitError> {
+        Reader::new(self.handle(), self.links.clone(), self.limits)
+    }
+
+    pub(crate) fn commit(&self) -> gix::ObjectId {
+        self.commit
+    }
+
+    /// Where errors happened: the repository and the commit.
+    pub(crate) fn place(&self) -> String {
+        format!("{}@{}", self.place, self.commit.to_hex_with_len(7))
+    }
+
+    /// Has the repository made anew if that is what an error asks for.
+    pub(crate) fn suspect(&self, error: &GitError) {
+        if matches!(error, GitError::Damaged { .. }) {
+            self.repository.mark_damaged();
+        }
+    }
+
     /// Does something with a handle of this thread's own, and names the place of what goes wrong.
     fn with<T>(
         &self,
@@ -83,19 +112,11 @@ impl GitSnapshot {
         work: impl FnOnce(&Tree<'_>) -> Result<T, GitError>,
     ) -> Result<T, Fault> {
         let idle = lock(&self.idle).pop();
-        let repo = idle.unwrap_or_else(|| {
-            let mut repo = self.shared.to_thread_local();
-            repo.object_cache_size_if_unset(4 * 1024 * 1024);
-            // All that this commit needs is there already; what is missing stays missing.
-            repo.objects.refresh_never();
-            repo
-        });
+        let repo = idle.unwrap_or_else(|| self.handle());
         let done = work(&Tree { repo: &repo, root: self.root, commit: self.commit, limits: self.limits });
         lock(&self.idle).push(repo);
         done.map_err(|error| {
-            if matches!(error, GitError::Damaged { .. }) {
-                self.repository.mark_damaged();
-            }
+            self.suspect(&error);
             let short = self.commit.to_hex_with_len(7);
             error.at(format_args!("{}@{short}:/{path}", self.place))
         })
@@ -158,15 +179,7 @@ impl Snapshot for GitSnapshot {
                 Found::Nothing => return Err(tree.nothing_at(file)),
                 other => return Err(wrong_kind(file, &other, "a file")),
             };
-            let size = tree.size(id)?;
-            if size > max_bytes {
-                return Err(GitError::FileTooLarge { path: file.to_string(), size, limit: max_bytes });
-            }
-            let content = tree.blob(id)?;
-            if content.len() <= LFS_MAX_BYTES && content.starts_with(LFS_HEADER) {
-                return Err(GitError::LfsPointer { path: file.to_string() });
-            }
-            Ok(content.into())
+            tree.content(file, id, max_bytes).map(Into::into)
         })
     }
 }

@@ -15,6 +15,10 @@ const MAX_HOPS: usize = 16;
 /// A link's target is a path; nobody's are longer.
 const MAX_TARGET_BYTES: u64 = 4096;
 
+/// A Git LFS pointer begins with this line, and is small.
+const LFS_HEADER: &[u8] = b"version https://git-lfs.github.com/spec/";
+const LFS_MAX_BYTES: usize = 1024;
+
 /// A commit's tree, with a handle to read it.
 pub(super) struct Tree<'a> {
     pub(super) repo: &'a gix::Repository,
@@ -121,6 +125,19 @@ impl Tree<'_> {
     /// The size of an object, which is not loaded for it.
     pub(super) fn size(&self, id: ObjectId) -> Result<u64, GitError> {
         self.repo.find_header(id).map(|header| header.size()).map_err(|error| damaged(&error))
+    }
+
+    /// The content of a file, if it is not larger than allowed.
+    pub(super) fn content(&self, file: &RepoPath, id: ObjectId, max_bytes: u64) -> Result<Vec<u8>, GitError> {
+        let size = self.size(id)?;
+        if size > max_bytes {
+            return Err(GitError::FileTooLarge { path: file.to_string(), size, limit: max_bytes });
+        }
+        let content = self.blob(id)?;
+        if content.len() <= LFS_MAX_BYTES && content.starts_with(LFS_HEADER) {
+            return Err(GitError::LfsPointer { path: file.to_string() });
+        }
+        Ok(content)
     }
 
     pub(super) fn blob(&self, id: ObjectId) -> Result<Vec<u8>, GitError> {
