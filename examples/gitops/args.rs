@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use gitops_core::Digest;
+use gitops_core::diff::FieldPath;
+use gitops_core::{Digest, Timestamp};
+
+use crate::object::ObjectName;
 
 /// Deploys what a Git repository says, and keeps it so.
 #[derive(Debug, Parser)]
@@ -32,6 +35,88 @@ pub(crate) enum Command {
     Status(Deployed),
     /// Gives an application up. Its objects stay, unless they are asked to go.
     Remove(Remove),
+    /// Prints the commits that touched what is deployed, newest first: when, who, why.
+    History(History),
+    /// Prints which objects differ between two revisions, and in which fields.
+    Changes(Changes),
+    /// Prints the commit that last set the value of a field. Exit code 1 if the field was never there.
+    Blame(Blame),
+}
+
+/// What, and how to read it.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Repository {
+    /// The repository: `https://…`, or a directory of this machine.
+    #[arg(long)]
+    pub(crate) repo: String,
+    /// What to follow: a branch, `refs/tags/…`, or a full commit id.
+    #[arg(long = "ref", default_value = "main")]
+    pub(crate) reference: String,
+    /// The directory in the repository that holds the manifests.
+    #[arg(long, default_value = "")]
+    pub(crate) path: String,
+    /// A file with a token for the repository. Read again at every use.
+    #[arg(long)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Also allows `http://`, without encryption, and servers on this machine.
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    /// Where the local copy of the repository is kept, from run to run. Without it, in the user's cache.
+    #[arg(long)]
+    pub(crate) mirror: Option<PathBuf>,
+}
+
+/// A question about a repository.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) repository: Repository,
+    /// How to print: for people, or one JSON value on each line.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// How long it may take.
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Only commits of this time or later: `24h` or `7d` ago, or `2026-11-21T10:00:00Z`.
+    #[arg(long, value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only commits of this time or earlier.
+    #[arg(long, value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
+    /// Follows the first parent of merges: when did it arrive on the branch?
+    #[arg(long)]
+    pub(crate) first_parent: bool,
+    /// Only commits that changed this object: `Deployment/shop/web`, or `Deployment.apps/shop/web` if it is gone.
+    #[arg(long)]
+    pub(crate) object: Option<ObjectName>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Changes {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Two revisions: branches, `refs/tags/…`, or commit ids. Without the second one, what --ref points to.
+    #[arg(value_name = "A..B", value_parser = range)]
+    pub(crate) range: (String, String),
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Blame {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Names the merge that brought the value in, not the commit on the branch.
+    #[arg(long)]
+    pub(crate) first_parent: bool,
+    /// The object: `Deployment/shop/web`, or `Deployment.apps/shop/web` if it is gone.
+    pub(crate) object: ObjectName,
+    /// The field: `.spec.replicas`, `.spec.template.spec.containers[name="web"].image`; `.` is the whole object.
+    pub(crate) field: FieldPath,
 }
 
 /// Where to.
@@ -56,24 +141,8 @@ pub(crate) struct Deployed {
 pub(crate) struct App {
     #[command(flatten)]
     pub(crate) deployed: Deployed,
-    /// The repository: `https://…`, or a directory of this machine.
-    #[arg(long)]
-    pub(crate) repo: String,
-    /// What to follow: a branch, `refs/tags/…`, or a full commit id.
-    #[arg(long = "ref", default_value = "main")]
-    pub(crate) reference: String,
-    /// The directory in the repository that holds the manifests.
-    #[arg(long, default_value = "")]
-    pub(crate) path: String,
-    /// A file with a token for the repository. Read again at every use.
-    #[arg(long)]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Also allows `http://`, without encryption, and servers on this machine.
-    #[arg(long)]
-    pub(crate) allow_http: bool,
-    /// Where the local copy of the repository is kept, from run to run. Without it, in the user's cache.
-    #[arg(long)]
-    pub(crate) mirror: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) repository: Repository,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
@@ -187,6 +256,27 @@ fn duration(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
 }
 
+/// A point in time, or how long ago it was.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let ago = match text.strip_suffix('d') {
+        Some(days) => days.parse().ok().map(|days: u32| Duration::from_secs(86_400 * u64::from(days))),
+        None => duration(text).ok(),
+    };
+    ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok())
+        .ok_or_else(|| format!("{text:?} is no time: write 24h, 7d or 2026-11-21T10:00:00Z"))
+}
+
+/// `A..B`; without B, what is followed.
+fn range(text: &str) -> Result<(String, String), String> {
+    match text.split_once("..") {
+        Some((from, to)) if !from.is_empty() && !to.starts_with('.') => Ok((from.to_owned(), to.to_owned())),
+        _ => Err(format!("{text:?} is no range: write two revisions as in v1..v2")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -221,6 +311,11 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(
+            moment("2d").is_ok() && moment("2026-11-21T10:00:00Z").is_ok() && moment("yesterday").is_err()
+        );
+        assert_eq!(range("a..b"), Ok(("a".into(), "b".into())));
+        assert!(range("a...b").is_err() && range("a").is_err() && range("..b").is_err());
         assert!(["", "x", "5d", "0s", "-1s", "9e9h"].into_iter().all(|bad| duration(bad).is_err()));
     }
 }

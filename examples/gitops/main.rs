@@ -2,6 +2,8 @@
 
 mod args;
 mod commands;
+mod explain;
+mod object;
 mod output;
 mod parts;
 mod progress;
@@ -32,6 +34,9 @@ async fn main() -> ExitCode {
         Command::Diff(diff) => commands::diff(diff).await,
         Command::Status(status) => commands::status(status).await,
         Command::Remove(remove) => commands::remove(remove).await,
+        Command::History(history) => explain::history(history).await,
+        Command::Changes(changes) => explain::changes(changes).await,
+        Command::Blame(blame) => explain::blame(blame).await,
     };
     match done {
         Ok(code) => code.into(),

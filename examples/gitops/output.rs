@@ -82,12 +82,12 @@ fn print_event(output: Output, event: &Event) -> anyhow::Result<()> {
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}")?;
     Ok(())
 }
 
-fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&gitops_examples::json_line(value)?)
 }
 

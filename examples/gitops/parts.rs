@@ -12,7 +12,7 @@ use gitops_core::{
 use gitops_git::{GitSource, TokenFile, TrustedKeys, Verification, VerifyMode};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
-use crate::args::{App, Deployed, TargetKind, Trust, Verify};
+use crate::args::{App, Deployed, Repository, TargetKind, Trust, Verify};
 use crate::progress;
 
 /// A reconciler of one application; `change` sets what only one command has.
@@ -21,9 +21,9 @@ pub(crate) async fn reconciler(
     change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
 ) -> anyhow::Result<Reconciler> {
     let target = target(&app.deployed, app.namespace.as_deref()).await?;
-    let application = Application::builder(&app.deployed.name, source(app)?, target)
-        .with_ref(reference(&app.reference))
-        .with_path(&app.path)
+    let application = Application::builder(&app.deployed.name, source(&app.repository, Some(&app.trust))?, target)
+        .with_ref(reference(&app.repository.reference))
+        .with_path(&app.repository.path)
         .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
         .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
         .build()?;
@@ -31,25 +31,29 @@ pub(crate) async fn reconciler(
     Ok(change(builder).build()?)
 }
 
-fn source(app: &App) -> anyhow::Result<GitSource> {
-    let mut source = GitSource::builder(&app.repo);
+/// `trust` says whose revisions are deployed; without it, nothing is deployed.
+pub(crate) fn source(asked: &Repository, trust: Option<&Trust>) -> anyhow::Result<GitSource> {
+    let mut source = GitSource::builder(&asked.repo);
     // A path is somebody's word that local repositories are meant; `host:path` is none, and refused by the source.
-    if Path::new(&app.repo).exists() {
+    if Path::new(&asked.repo).exists() {
         source = source.allow_local();
-    } else if !app.repo.contains(':') {
-        bail!("there is no directory {}: give one that holds a repository, or an https:// address", app.repo);
+    } else if !asked.repo.contains(':') {
+        bail!(
+            "there is no directory {}: give one that holds a repository, or an https:// address",
+            asked.repo
+        );
     }
-    if app.allow_http {
+    if asked.allow_http {
         source = source.allow_http().allow_loopback();
     }
-    if let Some(file) = &app.token_file {
+    if let Some(file) = &asked.token_file {
         source = source.with_credentials(TokenFile::new(file));
     }
-    if let Some(dir) = &app.mirror {
+    if let Some(dir) = &asked.mirror {
         source = source.with_mirror_dir(dir);
     }
-    if let Some(mode) = app.trust.verify {
-        source = source.with_verification(verification(mode, &app.trust)?);
+    if let Some((trust, mode)) = trust.and_then(|trust| Some((trust, trust.verify?))) {
+        source = source.with_verification(verification(mode, trust)?);
     }
     Ok(source.build()?)
 }
@@ -78,7 +82,7 @@ fn verification(mode: Verify, trust: &Trust) -> anyhow::Result<Verification> {
     Ok(if trust.allow_other_history { verification.allow_other_history() } else { verification })
 }
 
-fn reference(text: &str) -> RefSpec {
+pub(crate) fn reference(text: &str) -> RefSpec {
     let is_commit = matches!(text.len(), 40 | 64) && text.bytes().all(|c| c.is_ascii_hexdigit());
     if is_commit {
         return RefSpec::Commit(text.to_ascii_lowercase());

@@ -245,7 +245,9 @@ pub enum GitError {
         limit: usize,
     },
     /// Two revisions differ in more than can be told.
-    #[error("the revisions differ in more than {limit} files and directories below {dir:?}: ask for less of it")]
+    #[error(
+        "the revisions differ in more than {limit} files and directories below {dir:?}: ask for less of it"
+    )]
     TooManyFiles {
         /// The directory; empty for the root.
         dir: String,

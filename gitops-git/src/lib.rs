@@ -25,6 +25,11 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # What happened
+//! [`GitSource::history`] gives the commits that touched a path, or an object; [`GitSource::changes`] tells how two revisions
+//! differ, object by object; [`GitSource::blame`] names the commit that gave a field its value. They work on the mirror, in
+//! which all history is.
+//!
 //! # What is allowed
 //! `https://` is; [`GitSourceBuilder`] allows the rest one by one: local repositories and `file://`, plain `http://`,
 //! credentials over it, servers on this machine or on link-local addresses. Everything else (`ssh://`, `git://`, remote
@@ -51,6 +56,7 @@
 //! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
+//! | commits that a history looks at | 1,000,000 | [`HistoryOptions::with_max_commits`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
 //! | commits looked at to verify a history | 200,000 | `Verification::with_trusted_since` names a newer one |
 //!

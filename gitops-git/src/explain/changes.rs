@@ -134,7 +134,13 @@ pub(super) fn changes(
 }
 
 impl Objects {
-    fn add(&mut self, reader: &Reader, file: &RepoPath, side: Side, content: &Content) -> Result<(), GitError> {
+    fn add(
+        &mut self,
+        reader: &Reader,
+        file: &RepoPath,
+        side: Side,
+        content: &Content,
+    ) -> Result<(), GitError> {
         let unreadable = |problem| Unreadable { file: file.clone(), side, problem, objects: Vec::new() };
         match read(reader, file, content)? {
             Err(problem) => self.unreadable.push(unreadable(problem)),
@@ -161,7 +167,8 @@ impl Objects {
             let side = if from.is_none() { Side::From } else { Side::To };
             let there = from.as_ref().or(to.as_ref()).map(|manifest| &manifest.place.file);
             // What is missing may be in what cannot be read.
-            let hidden = self.unreadable.iter_mut().find(|file| file.side == side && Some(&file.file) == there);
+            let hidden =
+                self.unreadable.iter_mut().find(|file| file.side == side && Some(&file.file) == there);
             match (hidden, &from, &to) {
                 (Some(file), Some(_), None) | (Some(file), None, Some(_)) => file.objects.push(id),
                 _ => objects.extend(change(id, from.as_ref(), to.as_ref())),

@@ -59,11 +59,7 @@ impl Commit {
     }
 
     /// Reads one that is in the repository.
-    pub(super) fn read(
-        repo: &gix::Repository,
-        id: gix::ObjectId,
-        boundary: bool,
-    ) -> Result<Self, GitError> {
+    pub(super) fn read(repo: &gix::Repository, id: gix::ObjectId, boundary: bool) -> Result<Self, GitError> {
         let commit = repo.find_commit(id).map_err(|error| damaged(&error))?;
         let decoded = commit.decode().map_err(|error| damaged(&error))?;
         let signed = decoded.extra_headers().find_pos("gpgsig").is_some()

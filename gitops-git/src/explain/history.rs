@@ -171,15 +171,18 @@ impl Walk {
             self.stage = Stage::Found(found.into_iter());
         }
         let (mut looked, mut bytes) = (0, 0);
-        while self.ready.len() < AHEAD && bytes < AHEAD_BYTES && (looked < WITHOUT_ANY || self.ready.is_empty()) {
+        while self.ready.len() < AHEAD
+            && bytes < AHEAD_BYTES
+            && (looked < WITHOUT_ANY || self.ready.is_empty())
+        {
             let (node, shown) = match &mut self.stage {
                 Stage::Streaming(stream) => {
                     if looked % 256 == 0 {
                         progress.report("read commits", stream.walked() as u64, None);
                     }
                     let same = self.same.as_deref_mut();
-                    let Some(step) = stream.step(&self.reader, same, &self.limits, stop)? else { break };
-                    step
+                    let Some(next) = stream.step(&self.reader, same, &self.limits, stop)? else { break };
+                    next
                 }
                 Stage::Found(nodes) => {
                     stop.check()?;

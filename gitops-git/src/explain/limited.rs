@@ -56,15 +56,8 @@ pub(super) fn between(
     limits: &Limits,
     stop: &Stop,
 ) -> Result<(Vec<Node>, bool), GitError> {
-    let mut walk = Walk {
-        reader,
-        limits,
-        stop,
-        met: HashMap::new(),
-        queue: BTreeSet::new(),
-        order: 0,
-        wanted: 0,
-    };
+    let mut walk =
+        Walk { reader, limits, stop, met: HashMap::new(), queue: BTreeSet::new(), order: 0, wanted: 0 };
     let bottom = walk.met(from);
     (bottom.excluded, bottom.bottom) = (true, true);
     walk.parse(from)?;
@@ -204,8 +197,7 @@ impl Walk<'_> {
         let nodes: Result<Vec<Node>, _> = commit.parents.iter().map(|id| self.reader.node(*id)).collect();
         let nodes = nodes?;
         let parents: Vec<(&Node, bool)> = nodes.iter().zip(relevant).collect();
-        let simplified =
-            simplify(same, self.reader, &commit, &parents, self.limits.first_parent, self.stop)?;
+        let simplified = simplify(same, self.reader, &commit, &parents, self.limits.first_parent, self.stop)?;
         // Whether a commit has been read decides how far exclusion reaches.
         for parent in nodes.iter().take(simplified.compared) {
             self.parse(parent.id)?;

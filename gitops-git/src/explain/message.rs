@@ -20,8 +20,7 @@ fn is_blank(line: &str) -> bool {
 
 /// The message without the blank lines before it.
 fn begun(message: &str) -> &str {
-    let blank: usize =
-        message.split_inclusive('\n').take_while(|line| is_blank(line)).map(str::len).sum();
+    let blank: usize = message.split_inclusive('\n').take_while(|line| is_blank(line)).map(str::len).sum();
     message.get(blank..).unwrap_or_default()
 }
 
@@ -203,7 +202,9 @@ mod tests {
     }
 
     fn ours(message: &str) -> String {
-        trailers(message).iter().map(|trailer| format!("{}: {}\n", trailer.key, trailer.value)).collect()
+        let lines: Vec<_> =
+            trailers(message).iter().map(|trailer| format!("{}: {}\n", trailer.key, trailer.value)).collect();
+        lines.concat()
     }
 
     #[test]

@@ -57,10 +57,11 @@ impl Reader {
             return Err(GitError::NotACommit { id: id.to_string() });
         }
         let commit = gix::objs::CommitRefIter::from_bytes(&object.data, id.kind());
-        let broken = |error: &dyn std::fmt::Display| GitError::Damaged { detail: format!("commit {id}: {error}") };
+        let broken =
+            |error: &dyn std::fmt::Display| GitError::Damaged { detail: format!("commit {id}: {error}") };
         let tree = commit.clone().tree_id().map_err(|error| broken(&error))?;
         let boundary = self.shallow.contains(&id);
-        let parents = if boundary { Vec::new() } else { commit.clone().parent_ids().collect() };
+        let parents = if boundary { Vec::new() } else { commit.parent_ids().collect() };
         // Git's dates are not negative.
         let date = commit.committer().map_or(0, |committer| committer.seconds().max(0));
         Ok(Some(Node { id, tree, parents, date, boundary }))

@@ -68,7 +68,7 @@ pub(crate) fn differing(
         return Ok(None);
     }
     let mut search = Search { reader, old, new, root: path, stop, visited: 0, found: Vec::new() };
-    search.compare(path, things, 0)?;
+    search.compare(path, &things, 0)?;
     search.found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(search.found))
 }
@@ -117,8 +117,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn compare(&mut self, path: &RepoPath, things: [Thing; 2], depth: usize) -> Result<(), GitError> {
-        let [old, new] = &things;
+    fn compare(&mut self, path: &RepoPath, things: &[Thing; 2], depth: usize) -> Result<(), GitError> {
+        let [old, new] = things;
         if id(self.reader, self.old.as_ref(), old)? == id(self.reader, self.new.as_ref(), new)? {
             return Ok(());
         }
@@ -141,7 +141,7 @@ impl Search<'_> {
         }
         for (name, things) in below {
             match walk::usable_name(path, &name).ok().and_then(|name| path.join(&name).ok()) {
-                Some(path) => self.compare(&path, things, depth + 1)?,
+                Some(path) => self.compare(&path, &things, depth + 1)?,
                 None => self.unspeakable(path, &name, &things)?,
             }
         }
@@ -149,12 +149,7 @@ impl Search<'_> {
     }
 
     /// Notes an entry whose name no path can spell.
-    fn unspeakable(
-        &mut self,
-        dir: &RepoPath,
-        name: &BString,
-        things: &[Thing; 2],
-    ) -> Result<(), GitError> {
+    fn unspeakable(&mut self, dir: &RepoPath, name: &BString, things: &[Thing; 2]) -> Result<(), GitError> {
         let [old, new] = things;
         if id(self.reader, self.old.as_ref(), old)? == id(self.reader, self.new.as_ref(), new)? {
             return Ok(());
@@ -165,7 +160,7 @@ impl Search<'_> {
                 Thing::File(..) => is_manifest(name.as_bytes()),
                 Thing::Directory(..) | Thing::Broken(_) => true,
             };
-            let error = || walk::usable_name(dir, name).map_or_else(|error| error.to_string(), |name| name);
+            let error = || walk::usable_name(dir, name).unwrap_or_else(|error| error.to_string());
             counts.then(|| Content::Unreadable(error()))
         };
         let (old, new) = (content(old), content(new));

@@ -6,9 +6,10 @@ use gitops_git::BlameOptions;
 
 use crate::common::{cx, path};
 use crate::seeds;
-use crate::world::{Commit, Dice, File, Sort, Tree, World};
+use crate::world::{Commit, Dice, File, Sort, Tree, World, is_manifest};
 
-const NAMES: [&str; 4] = ["apps-shop-web-yaml", "apps-shop-db-yaml", "apps-blog-web-yaml", "apps-shopping-yaml"];
+const NAMES: [&str; 4] =
+    ["apps-shop-web-yaml", "apps-shop-db-yaml", "apps-blog-web-yaml", "apps-shopping-yaml"];
 
 fn id(name: &str) -> ResourceId {
     ResourceId::global("", "ConfigMap", name)
@@ -23,7 +24,7 @@ pub(crate) enum Has {
 
 fn has(tree: &Tree, other: Option<&Tree>, name: &str, field: &str) -> (bool, Has) {
     let (mut broken, mut found) = (false, None);
-    for (path, file) in tree.iter().filter(|(path, _)| path.starts_with("apps/") && path.ends_with(".yaml")) {
+    for (path, file) in tree.iter().filter(|(path, _)| is_manifest(path)) {
         if other.is_some_and(|other| other.get(path) == Some(file)) {
             continue;
         }
@@ -176,7 +177,11 @@ async fn blame_is_that_of_git_blame_on_a_line_of_commits() {
         let commits = (0..25).map(|at: usize| {
             let b = (!dice.chance(4)).then(|| dice.below(3));
             let date = 1_700_000_000 + i64::try_from(dice.below(3000)).unwrap();
-            Commit { parents: at.checked_sub(1).into_iter().collect(), tree: one_file(dice.below(3), b), date }
+            Commit {
+                parents: at.checked_sub(1).into_iter().collect(),
+                tree: one_file(dice.below(3), b),
+                date,
+            }
         });
         let world = World::of(seed, commits.collect());
         for at in [24, 12, dice.below(25)] {

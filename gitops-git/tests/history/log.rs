@@ -78,8 +78,7 @@ async fn agree(world: &World, question: &Question) -> usize {
     let ours = world.history(question.to, question.options(world)).await;
     let ours: Vec<String> = ours.into_iter().map(|commit| commit.id).collect();
     let git = question.git(world);
-    let parents: Vec<_> =
-        world.commits.iter().enumerate().map(|(at, c)| (at, &c.parents, c.date)).collect();
+    let parents: Vec<_> = world.commits.iter().enumerate().map(|(at, c)| (at, &c.parents, c.date)).collect();
     assert_eq!(
         names(world, &ours),
         names(world, &git),

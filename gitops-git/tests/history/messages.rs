@@ -33,9 +33,7 @@ async fn commits_say_what_git_says() {
     let mut history = source.history(&cx(), &revision, HistoryOptions::new()).await.unwrap();
     let commits = all(&mut history).await;
     assert!(history.is_complete());
-    let show = |format: &str, id: &str| {
-        git(&repo.work(), &["log", "-1", &format!("--format={format}"), id])
-    };
+    let show = |format: &str, id: &str| git(&repo.work(), &["log", "-1", &format!("--format={format}"), id]);
     for commit in &commits {
         let id = &commit.id;
         assert_eq!(commit.subject(), show("%s", id));
@@ -43,7 +41,12 @@ async fn commits_say_what_git_says() {
         let trailers: Vec<String> =
             commit.trailers().iter().map(|trailer| format!("{}: {}", trailer.key, trailer.value)).collect();
         // The value of the last one may be empty.
-        assert_eq!(trailers.join("\n").trim_end(), show("%(trailers:only,unfold)", id).trim_end(), "{:?}", commit.message);
+        assert_eq!(
+            trailers.join("\n").trim_end(),
+            show("%(trailers:only,unfold)", id).trim_end(),
+            "{:?}",
+            commit.message
+        );
         let people = [&commit.author, &commit.committer]
             .map(|actor| format!("{}|{}|{}", actor.name, actor.email, actor.time.unwrap().as_second()));
         assert_eq!(people.join("|"), show("%an|%ae|%at|%cn|%ce|%ct", id));

@@ -38,7 +38,7 @@ async fn the_end_of_a_shallow_mirror_is_no_beginning() {
     assert_eq!(ids(&commits), [third.clone(), second.clone()], "as Git in a shallow clone");
     assert_eq!(commits.iter().map(|commit| commit.boundary).collect::<Vec<_>>(), [false, true]);
     assert!(!cut_off.is_complete());
-    assert_eq!(commits[1].parents, [first.clone()], "what the commit itself says");
+    assert_eq!(commits[1].parents, std::slice::from_ref(&first), "what the commit itself says");
 
     let id = gitops_core::ResourceId::global("", "ConfigMap", "web");
     let field = ".data.a".parse().unwrap();

@@ -10,7 +10,7 @@ use gitops_git::{GitSource, History, HistoryOptions};
 use crate::common::repo::{git, git_with};
 use crate::common::{cx, local};
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -57,6 +57,11 @@ impl File {
     }
 }
 
+/// Whether a file is one of manifests, below the directory that is asked about.
+pub(crate) fn is_manifest(path: &str) -> bool {
+    path.starts_with("apps/") && path.rsplit_once('.').is_some_and(|(_, end)| end == "yaml")
+}
+
 pub(crate) type Tree = BTreeMap<String, (File, bool)>;
 
 #[derive(Debug, Clone)]
@@ -101,9 +106,8 @@ pub(crate) const PATHS: [&str; 8] = [
 
 /// Puts a file somewhere, in the place of what cannot be beside it.
 fn put(tree: &mut Tree, path: &str, file: File, executable: bool) {
-    let is_beside = |other: &str| {
-        !other.starts_with(&format!("{path}/")) && !path.starts_with(&format!("{other}/"))
-    };
+    let is_beside =
+        |other: &str| !other.starts_with(&format!("{path}/")) && !path.starts_with(&format!("{other}/"));
     // An object is in one file only.
     let name = |file: &File| match file {
         File::Object { name, .. } => Some(name.clone()),
@@ -154,7 +158,7 @@ impl World {
         let mut ids = vec![String::new(); commits.len()];
         for line in marks.lines() {
             let (mark, id) = line.strip_prefix(':').unwrap().split_once(' ').unwrap();
-            ids[mark.parse::<usize>().unwrap() - 1] = id.to_owned();
+            id.clone_into(&mut ids[mark.parse::<usize>().unwrap() - 1]);
         }
         let source = local(&bare, &dir.path().join("mirrors")).build().unwrap();
         Self { seed, commits, ids, dir, source }
@@ -206,7 +210,7 @@ fn next(dice: &mut Dice, commits: &[Commit], tips: &[usize], now: &mut i64, sort
     let tip = *dice.pick(tips);
     let mut parents = vec![tip];
     if dice.chance(3) {
-        for _ in 0..1 + usize::from(dice.chance(5)) {
+        for _ in 0..=usize::from(dice.chance(5)) {
             // Mostly another branch; sometimes anything, an ancestor too.
             let other = if dice.chance(5) { dice.below(commits.len()) } else { *dice.pick(tips) };
             if !parents.contains(&other) {
@@ -225,7 +229,7 @@ fn next(dice: &mut Dice, commits: &[Commit], tips: &[usize], now: &mut i64, sort
             1 => tree = dice.pick(commits).tree.clone(),
             2 => rename(dice, &mut tree),
             _ => {
-                for _ in 0..1 + dice.below(2) {
+                for _ in 0..=dice.below(2) {
                     change(dice, &mut tree, sort);
                 }
             }
