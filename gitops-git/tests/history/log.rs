@@ -5,7 +5,7 @@ use gitops_git::HistoryOptions;
 
 use crate::common::path;
 use crate::seeds;
-use crate::world::{Dice, PATHS, Sort, World};
+use crate::world::{Commit, Dice, File, PATHS, Sort, Tree, World};
 
 /// One question to both.
 #[derive(Debug, Clone)]
@@ -127,6 +127,38 @@ async fn commits_far_from_each_other_in_time() {
             agree(&world, &question).await;
         }
     }
+}
+
+/// A line of commits that all is about; and beside it, excluded, some commits of a clock that was wrong, which lead into
+/// the middle of it. How many of them there are decides whether Git sees that.
+#[tokio::test]
+async fn a_wrong_clock_behind_an_exclusion() {
+    const LINE: usize = 6;
+    let mut shown = std::collections::BTreeSet::new();
+    for wrong in 1..10 {
+        for date in [500, 1000, 1001, 1003] {
+            let mut dice = Dice::new(3);
+            let line = (0..LINE).map(|at: usize| (at.checked_sub(1), 1000 + i64::try_from(at).unwrap()));
+            let beside = (0..wrong).map(|at| (Some(if at == 0 { 3 } else { LINE + at - 1 }), date));
+            let last = std::iter::once((Some(LINE + wrong - 1), 2000));
+            let commits = line.chain(beside).chain(last).map(|(parent, date)| {
+                let file = File::Object { name: "web".into(), a: dice.below(2), b: None };
+                let tree = Tree::from([("apps/web.yaml".to_owned(), (file, false))]);
+                Commit { parents: parent.into_iter().collect(), tree, date }
+            });
+            let world = World::of(u64::try_from(wrong).unwrap(), commits.collect());
+            for paths in [vec![], vec!["apps"]] {
+                let all = paths.is_empty();
+                let (to, from) = (LINE - 1, Some(LINE + wrong));
+                let question = Question { to, from, since: None, until: None, first_parent: false, paths };
+                let count = agree(&world, &question).await;
+                if all {
+                    shown.insert(count);
+                }
+            }
+        }
+    }
+    assert_eq!(shown.len(), 2, "Git is wrong about some of them: {shown:?}");
 }
 
 #[tokio::test]
