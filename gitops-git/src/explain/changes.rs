@@ -6,7 +6,7 @@ use gitops_core::diff::schema::BuiltIn;
 use gitops_core::diff::{DiffOptions, Difference, diff};
 use gitops_core::{Manifest, Place, RepoPath, ResourceId};
 
-use super::manifests::read;
+use super::manifests::{read, size};
 use super::node::{Node, Reader};
 use crate::GitError;
 use crate::snapshot::{Content, Root, differing};
@@ -101,9 +101,13 @@ impl std::fmt::Display for Side {
     }
 }
 
+/// Bytes of all files that are read of two revisions: far above what clusters hold.
+const MAX_TOTAL: u64 = 128 << 20;
+
 /// The objects of the files that differ.
-#[derive(Default)]
 struct Objects {
+    /// Bytes that may still be read.
+    left: u64,
     read: BTreeMap<ResourceId, [Option<Manifest>; 2]>,
     unreadable: Vec<Unreadable>,
 }
@@ -121,7 +125,7 @@ pub(super) fn changes(
     let files = differing(reader, root(from), root(to), path, stop)?.ok_or_else(|| {
         GitError::PathNotFound { path: path.to_string(), commit: to.id.to_hex_with_len(7).to_string() }
     })?;
-    let mut objects = Objects::default();
+    let mut objects = Objects { left: MAX_TOTAL, read: BTreeMap::new(), unreadable: Vec::new() };
     for file in files {
         stop.check()?;
         for (side, content) in SIDES.into_iter().zip([&file.old, &file.new]) {
@@ -142,6 +146,12 @@ impl Objects {
         content: &Content,
     ) -> Result<(), GitError> {
         let unreadable = |problem| Unreadable { file: file.clone(), side, problem, objects: Vec::new() };
+        let Some(left) = self.left.checked_sub(size(reader, content)?) else {
+            let problem = format!("more than {MAX_TOTAL} bytes of manifests differ: ask for less of them");
+            self.unreadable.push(unreadable(problem));
+            return Ok(());
+        };
+        self.left = left;
         match read(reader, file, content)? {
             Err(problem) => self.unreadable.push(unreadable(problem)),
             Ok(manifests) => {

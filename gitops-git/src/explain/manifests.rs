@@ -8,6 +8,7 @@ use gix::ObjectId;
 
 use super::node::Reader;
 use crate::GitError;
+use crate::mirror::damaged;
 use crate::snapshot::{Content, blob};
 
 /// A file's manifests, or why there are none.
@@ -19,6 +20,14 @@ pub(super) fn read(reader: &Reader, path: &RepoPath, content: &Content) -> Resul
         Content::File(id) => read_file(reader, path, *id),
         Content::Unreadable(why) => Ok(Err(why.clone())),
     }
+}
+
+/// How many bytes reading it takes.
+pub(super) fn size(reader: &Reader, content: &Content) -> Result<u64, GitError> {
+    let Content::File(id) = content else { return Ok(0) };
+    let size = reader.repo.find_header(*id).map_err(|error| damaged(&error))?.size();
+    // A larger file is not read.
+    Ok(if size > DecodeLimits::default().max_bytes { 0 } else { size })
 }
 
 fn read_file(reader: &Reader, path: &RepoPath, id: ObjectId) -> Result<Read, GitError> {

@@ -53,8 +53,8 @@ impl HistoryOptions {
     /// [`with_path`](Self::with_path).
     ///
     /// Two revisions have the same object if its manifests decode to equal values: moving it to another file changes
-    /// nothing. The id is compared as it is written. A revision in which the object cannot be found, while some file that
-    /// its commit touched cannot be decoded, counts as having what the revision before it has.
+    /// nothing. The id is compared as it is written. What files say that cannot be decoded is as in
+    /// [`GitSource::blame`](crate::GitSource::blame).
     #[must_use]
     pub fn with_object(self, path: RepoPath, id: ResourceId) -> Self {
         self.with_field(path, id, FieldPath::root())

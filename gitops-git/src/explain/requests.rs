@@ -89,8 +89,9 @@ impl GitSource {
     /// - a revert is, though the value was there before;
     /// - a field that is gone is answered with the commit that took it away.
     ///
-    /// A revision in which the object cannot be found, while a file that its commit touched cannot be decoded, counts as
-    /// having the value of its first parent: it never was in force. With
+    /// A commit that does not have the object in a file in which it differs from a parent, while one of these files cannot be
+    /// decoded, says nothing of the object, and counts as the same as that parent: broken revisions are never in force. Where
+    /// that is so of the parent, the parent's own first parent is compared with, and so on. With
     /// [`first_parent`](BlameOptions::with_first_parent), merges have no other parents. The root of the object
     /// ([`FieldPath::root`]) asks for the whole of it.
     ///
