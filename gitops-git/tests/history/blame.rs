@@ -93,7 +93,7 @@ async fn blame_is_as_it_is_defined() {
         let world = World::new(seed, Sort { broken: seed % 3 == 0, skew: seed % 2 == 0, most: 40 });
         let mut dice = Dice::new(seed ^ 0x31);
         let other = dice.below(world.commits.len());
-        for _ in 0..16 {
+        for _ in 0..10 {
             let at = if dice.chance(3) { other } else { world.commits.len() - 1 };
             let (name, field) = (*dice.pick(&NAMES), *dice.pick(&[".data.a", ".data.b", "."]));
             let first_parent = dice.chance(3);
@@ -126,7 +126,7 @@ async fn blame_is_as_it_is_defined() {
     }
     println!("{found} found, {merges} of them merges, {never} never there");
     // One seed alone may have less of something.
-    assert!(count < 20 || (found > 4 * count && merges > count / 4 && never > 0), "{found} {merges} {never}");
+    assert!(count < 20 || (found > 3 * count && merges > count / 4 && never > 0), "{found} {merges} {never}");
 }
 
 /// The line on which a field is.

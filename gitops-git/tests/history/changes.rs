@@ -85,7 +85,7 @@ async fn changes_are_those_of_git_diff() {
         let world = World::new(seed, Sort { broken: seed % 2 == 0, skew: false, most: 25 });
         let mut dice = Dice::new(seed ^ 0x77);
         let picked: Vec<usize> = (0..5).map(|_| dice.below(world.commits.len())).collect();
-        for _ in 0..12 {
+        for _ in 0..8 {
             let (from, to) = (*dice.pick(&picked), *dice.pick(&picked));
             let (old, new) = (&world.commits[from].tree, &world.commits[to].tree);
             let asked =

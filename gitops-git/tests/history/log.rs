@@ -105,10 +105,10 @@ async fn history_is_that_of_git_log() {
                 shown += agree(&world, &question).await;
             }
         }
-        for _ in 0..16 {
+        for _ in 0..8 {
             shown += agree(&world, &Question::random(&mut dice, &world, other)).await;
         }
-        asked += 24;
+        asked += 16;
     }
     println!("{asked} questions, {shown} commits");
     assert!(shown > asked, "the histories are empty: {shown} commits in {asked} answers");
