@@ -21,12 +21,13 @@ pub(crate) async fn reconciler(
     change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
 ) -> anyhow::Result<Reconciler> {
     let target = target(&app.deployed, app.namespace.as_deref()).await?;
-    let application = Application::builder(&app.deployed.name, source(&app.repository, Some(&app.trust))?, target)
-        .with_ref(reference(&app.repository.reference))
-        .with_path(&app.repository.path)
-        .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
-        .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
-        .build()?;
+    let application =
+        Application::builder(&app.deployed.name, source(&app.repository, Some(&app.trust))?, target)
+            .with_ref(reference(&app.repository.reference))
+            .with_path(&app.repository.path)
+            .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
+            .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
+            .build()?;
     let builder = Reconciler::builder().with_application(application).with_progress(progress::on_terminal());
     Ok(change(builder).build()?)
 }

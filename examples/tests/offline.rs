@@ -81,6 +81,7 @@ fn run(repo: &Repo, program: &str, args: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs ssh-keygen: see CONTRIBUTING.md"]
 fn only_what_is_signed_is_synced_where_that_is_wanted() {
     let repo = Repo::with(&[("namespace.yaml", NAMESPACE)]);
     let keys = tempfile::tempdir().unwrap();

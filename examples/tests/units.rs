@@ -3,6 +3,8 @@
 
 #[path = "../gitops/args.rs"]
 mod args;
+#[path = "../gitops/object.rs"]
+mod object;
 #[path = "../gitops/parts.rs"]
 mod parts;
 #[path = "../gitops/progress.rs"]

@@ -88,7 +88,7 @@ impl GitSource {
     pub(crate) async fn open(&self, cx: &Cx, revision: &Revision) -> Result<GitSnapshot, Fault> {
         let mut wanted = Wanted::new(revision, None).map_err(|error| error.at(self.place(&revision.id)))?;
         if self.verifies() {
-            wanted.to_explain();
+            wanted.only_read();
         }
         self.read(cx, wanted).await
     }
@@ -196,7 +196,7 @@ struct Wanted {
     in_force: Option<InForce>,
     /// Whether it is only read, and not put in force: then nobody need have signed it.
     #[cfg(feature = "verify")]
-    is_explained: bool,
+    is_only_read: bool,
 }
 
 impl Wanted {
@@ -211,16 +211,16 @@ impl Wanted {
             #[cfg(feature = "verify")]
             in_force: in_force.map(InForce::new).transpose()?,
             #[cfg(feature = "verify")]
-            is_explained: false,
+            is_only_read: false,
         })
     }
 
     /// It is only read. Nothing is noted then of where its reference points to, which nobody has verified.
-    fn to_explain(&mut self) {
+    fn only_read(&mut self) {
         (self.reference, self.tag) = (None, None);
         #[cfg(feature = "verify")]
         {
-            self.is_explained = true;
+            self.is_only_read = true;
         }
     }
 
@@ -307,7 +307,7 @@ impl Inner {
 
     /// Who signed what is wanted, where that has to be known.
     fn verify(&self, repo: &gix::Repository, wanted: &Wanted, stop: &Stop) -> Result<Vec<Signer>, GitError> {
-        let Some(verification) = self.settings.verification.as_ref().filter(|_| !wanted.is_explained) else {
+        let Some(verification) = self.settings.verification.as_ref().filter(|_| !wanted.is_only_read) else {
             return Ok(Vec::new());
         };
         let candidate = Candidate {

@@ -93,7 +93,7 @@ pub(super) fn blame(
     }
     let (place, object) = match found {
         Found::Here(manifest) => {
-            let shown = Redaction::default().redact(&manifest.object);
+            let shown = Redaction::default().redact(&manifest.object());
             (Some(manifest.place), Some(Arc::new(shown)))
         }
         Found::Absent | Found::Unknown => (None, None),

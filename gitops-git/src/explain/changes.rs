@@ -196,7 +196,7 @@ fn change(id: ResourceId, from: Option<&Manifest>, to: Option<&Manifest>) -> Opt
         (Some(from), Some(to)) => {
             // Nothing is left out: neither side is a cluster's.
             let options = DiffOptions::default().with_ignore_status(false).with_aggregated_rules(true);
-            let differences = diff(&from.object, &to.object, &BuiltIn, &options);
+            let differences = diff(&from.object(), &to.object(), &BuiltIn, &options);
             if differences.is_empty() {
                 return None;
             }

@@ -28,7 +28,7 @@ pub(super) struct Object {
 #[derive(Debug, Clone)]
 pub(super) enum Found {
     Absent,
-    Here(Manifest),
+    Here(Box<Manifest>),
     /// It was not found, and not everything could be read.
     Unknown,
 }
@@ -73,7 +73,7 @@ impl Object {
             Ok(manifests) => manifests
                 .iter()
                 .find(|manifest| manifest.id == self.id)
-                .map_or(Found::Absent, |manifest| Found::Here(manifest.clone())),
+                .map_or(Found::Absent, |manifest| Found::Here(Box::new(manifest.clone()))),
         };
         if self.known.len() >= MAX_REMEMBERED {
             self.known.pop_front();
@@ -84,7 +84,7 @@ impl Object {
 
     fn is_equal(&self, old: &Found, new: &Found) -> bool {
         let value = |found: &Found| match found {
-            Found::Here(manifest) => self.field.get(&manifest.object).cloned(),
+            Found::Here(manifest) => self.field.get(&manifest.object()).cloned(),
             Found::Absent | Found::Unknown => None,
         };
         value(old) == value(new)

@@ -8,6 +8,7 @@ use crate::hands::{Gpg, Hand, Ssh, git_accepts, push_commit, raw};
 use crate::{World, allowed, common, follow, refusal, signers, value};
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_commit_signed_by_ssh_is_handed_out_with_its_signer() {
     let ssh = Ssh::new();
     let world = World::new();
@@ -25,6 +26,7 @@ async fn a_commit_signed_by_ssh_is_handed_out_with_its_signer() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_commit_signed_by_openpgp_is_handed_out_with_its_signer() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -42,6 +44,7 @@ async fn a_commit_signed_by_openpgp_is_handed_out_with_its_signer() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn an_unsigned_commit_is_its_own_error() {
     let world = World::new();
     let ssh = Ssh::new();
@@ -52,6 +55,7 @@ async fn an_unsigned_commit_is_its_own_error() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn the_missing_key_is_named() {
     let world = World::new();
     let (ssh, gpg) = (Ssh::new(), Gpg::new());
@@ -102,6 +106,7 @@ async fn tampered(
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_commit_that_was_changed_after_it_was_signed_is_refused_as_by_git() {
     let (ssh, gpg) = (Ssh::new(), Gpg::new());
     let world = World::new();
@@ -158,6 +163,7 @@ fn line(raw: &str, start: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_signature_of_another_commit_is_refused() {
     let (ssh, gpg) = (Ssh::new(), Gpg::new());
     let world = World::new();
@@ -184,6 +190,7 @@ async fn a_signature_of_another_commit_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_signature_for_another_namespace_is_refused() {
     let ssh = Ssh::new();
     let world = World::new();

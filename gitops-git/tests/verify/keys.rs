@@ -10,6 +10,7 @@ fn openpgp(gpg: &Gpg, key: &str) -> TrustedKeys {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_subkey_signs_for_its_primary_key() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -44,6 +45,7 @@ fn revoke_subkey(gpg: &Gpg, key: &str, number: usize) {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_revoked_key_is_refused() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -61,6 +63,7 @@ async fn a_revoked_key_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_key_counts_until_it_expires() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -86,6 +89,7 @@ async fn a_key_counts_until_it_expires() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_commit_that_claims_to_be_older_than_its_signature_does_not_bring_a_key_back() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -101,6 +105,7 @@ async fn a_commit_that_claims_to_be_older_than_its_signature_does_not_bring_a_ke
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_signature_counts_until_it_expires() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -114,6 +119,7 @@ async fn a_signature_counts_until_it_expires() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn hashes_that_can_be_forged_are_refused() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -136,6 +142,7 @@ async fn hashes_that_can_be_forged_are_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn text_signatures_count_as_well() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -148,6 +155,7 @@ async fn text_signatures_count_as_well() {
 }
 
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn keys_that_cannot_be_used_are_errors_when_they_are_read() {
     let (gpg, ssh) = (Gpg::new(), Ssh::new());
     let read = |text: &str| TrustedKeys::new().with_openpgp(text);
@@ -180,6 +188,7 @@ fn keys_that_cannot_be_used_are_errors_when_they_are_read() {
 
 /// The owner says what a key is for.
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_key_that_is_not_for_signing_counts_for_nothing() {
     let gpg = Gpg::new();
     let world = World::new();
@@ -194,6 +203,7 @@ async fn a_key_that_is_not_for_signing_counts_for_nothing() {
 
 /// The same file for us and for `ssh-keygen`, which must be of one opinion.
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn allowed_signers_mean_what_they_mean_to_ssh_keygen() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");

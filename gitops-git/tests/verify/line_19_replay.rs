@@ -8,6 +8,7 @@ use crate::hands::Ssh;
 use crate::{World, allowed, follow, refusal_after};
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_revision_that_does_not_descend_from_the_one_in_force_is_refused() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
@@ -48,6 +49,7 @@ async fn a_revision_that_does_not_descend_from_the_one_in_force_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn what_is_in_force_stays_so_though_keys_change() {
     let ssh = Ssh::new();
     let (ada, bob) = (ssh.key("ada", "ed25519"), ssh.key("bob", "ed25519"));

@@ -83,7 +83,7 @@ fn value(snapshot: &Arc<dyn Snapshot>) -> String {
 #[tokio::test]
 async fn without_verification_nobody_is_asked() {
     let world = World::new();
-    hands::Ssh::new().key("ada", "ed25519").commit(&world.repo, "1");
+    hands::Hand::unsigned_commit(&world.repo, "1");
     let source = http(&world.server.url(), &world.repo.mirrors()).build().unwrap();
     assert!(!source.verifies());
     let snapshot = sync(&source).await.unwrap();

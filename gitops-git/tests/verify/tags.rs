@@ -16,6 +16,7 @@ fn tagged(world: &World, mode: VerifyMode, keys: TrustedKeys) -> GitSource {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_signed_tag_vouches_for_an_unsigned_commit() {
     let (ssh, gpg) = (Ssh::new(), Gpg::new());
     let by_ssh = ssh.key("ada", "ed25519");
@@ -43,6 +44,7 @@ async fn a_signed_tag_vouches_for_an_unsigned_commit() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn the_mirror_keeps_the_tag() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
@@ -82,6 +84,7 @@ async fn the_mirror_keeps_the_tag() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn servers_with_the_old_protocol_give_out_tags_as_well() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
@@ -94,6 +97,7 @@ async fn servers_with_the_old_protocol_give_out_tags_as_well() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn what_is_no_signed_tag_is_refused() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
@@ -126,6 +130,7 @@ async fn what_is_no_signed_tag_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_signed_tag_that_was_moved_or_renamed_is_refused() {
     let (ssh, gpg) = (Ssh::new(), Gpg::new());
     let world = World::new();
@@ -167,6 +172,7 @@ async fn a_signed_tag_that_was_moved_or_renamed_is_refused() {
 
 /// A server can say anything of a tag; what counts is the tag.
 #[tokio::test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 async fn a_tag_of_another_commit_than_said_is_refused() {
     let ssh = Ssh::new();
     let hand = ssh.key("ada", "ed25519");
