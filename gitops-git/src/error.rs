@@ -201,6 +201,14 @@ pub enum GitError {
         /// What was found.
         detail: String,
     },
+    /// What the server has at a commit cannot be read, also not when all of it was fetched anew.
+    #[error("commit {id} cannot be read as the server has it: {detail}; see what `git fsck` says there")]
+    Malformed {
+        /// The commit.
+        id: String,
+        /// What was found.
+        detail: String,
+    },
     /// Nothing is at a path.
     #[error("{path:?} does not exist in commit {commit}")]
     PathNotFound {
@@ -326,6 +334,7 @@ impl GitError {
             | Self::FileTooLarge { .. }
             | Self::LfsPointer { .. }
             | Self::UnusableName { .. }
+            | Self::Malformed { .. }
             | Self::InvalidKeys { .. }
             | Self::Refused { .. } => Class::Invalid,
             Self::Credential { .. } | Self::Denied { .. } => Class::Denied,

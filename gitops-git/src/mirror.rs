@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use gix::bstr::ByteSlice as _;
 use gix::refs::transaction::PreviousValue;
@@ -26,6 +27,9 @@ use crate::stop::Stop;
 /// How many processes may hold a mirror of the same repository; each has its own.
 const SLOTS: usize = 32;
 
+/// A commit that cannot be read has everything fetched anew, but no sooner than this after the last time.
+const AGAIN: Duration = Duration::from_secs(3600);
+
 /// With more packs than this, lookups slow down, and gix runs out of slots for indices in the end.
 pub(crate) const MAX_PACKS: usize = 50;
 
@@ -38,6 +42,8 @@ pub(crate) struct Mirror {
     /// Held, never read: the lock ends with it. Snapshots keep it too, by way of [`Repository`].
     lock: Arc<File>,
     max_packs: usize,
+    /// The commit for which it was last made anew, and when.
+    renewed_for: Option<(gix::ObjectId, Instant)>,
 }
 
 /// A bare repository in the mirror. Removed once a newer one has taken its place and no snapshot reads it any more.
@@ -98,7 +104,14 @@ impl Mirror {
             match lock.try_lock() {
                 Ok(()) => {
                     let repository = Self::current(&dir, &lock).map_err(fail(&dir))?;
-                    return Ok(Self { notes: Notes::open(&dir), dir, repository, lock, max_packs });
+                    return Ok(Self {
+                        notes: Notes::open(&dir),
+                        dir,
+                        repository,
+                        lock,
+                        max_packs,
+                        renewed_for: None,
+                    });
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(fail(&dir)(error)),
@@ -137,11 +150,13 @@ impl Mirror {
         Ok(Arc::new(Repository::new(path, lock)))
     }
 
-    /// The repository to use now. One that is damaged is replaced by an empty one; one that has too many packs, by one
-    /// with a single pack.
-    pub(crate) fn repository(&mut self, stop: &Stop) -> Result<Arc<Repository>, GitError> {
-        if self.repository.damaged.load(Ordering::Relaxed) || !looks_whole(&self.repository.path) {
+    /// The repository to use now for a commit. One that is damaged is replaced by an empty one; one that has too many
+    /// packs, by one with a single pack.
+    pub(crate) fn repository(&mut self, id: gix::ObjectId, stop: &Stop) -> Result<Arc<Repository>, GitError> {
+        if !looks_whole(&self.repository.path) {
             self.renew()?;
+        } else if self.repository.damaged.load(Ordering::Relaxed) {
+            self.renew_for(id, "it could not be read before")?;
         } else if self.repository.packs() > self.max_packs {
             match self.repack(stop) {
                 Err(GitError::Damaged { detail }) => {
@@ -154,8 +169,19 @@ impl Mirror {
         Ok(self.repository.clone())
     }
 
+    /// Makes it anew because a commit cannot be read. If that has just been tried in vain, it is the server that has it so:
+    /// whoever can push such a commit could otherwise have everything fetched again with each sync.
+    pub(crate) fn renew_for(&mut self, id: gix::ObjectId, detail: &str) -> Result<(), GitError> {
+        if self.renewed_for.is_some_and(|(other, at)| other == id && at.elapsed() < AGAIN) {
+            return Err(malformed(id, detail));
+        }
+        tracing::warn!(commit = %id, %detail, "the mirror is damaged and is made anew");
+        self.renewed_for = Some((id, Instant::now()));
+        self.renew()
+    }
+
     /// Puts a new, empty repository in the place of the current one.
-    pub(crate) fn renew(&mut self) -> Result<(), GitError> {
+    fn renew(&mut self) -> Result<(), GitError> {
         self.replace(|_, _| Ok(()))
     }
 
@@ -330,6 +356,10 @@ fn hash_name(reference: &str) -> String {
 /// The mirror's own name for a commit that was asked for by its id.
 pub(crate) fn commit_name(id: gix::ObjectId) -> String {
     format!("refs/gitops/commits/{id}")
+}
+
+pub(crate) fn malformed(id: gix::ObjectId, detail: &str) -> GitError {
+    GitError::Malformed { id: id.to_string(), detail: detail.to_owned() }
 }
 
 pub(crate) fn damaged(error: &gix::Error) -> GitError {

@@ -160,7 +160,9 @@ fn file_path(encoded: &str) -> Result<PathBuf, GitError> {
             continue;
         }
         let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let Some(byte) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|byte| *byte != 0)
+        // A sign is no digit, although Rust reads one.
+        let digits = code.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|byte| *byte != 0)
         else {
             return Err(GitError::InvalidUrl {
                 reason: "a % is not followed by two hexadecimal digits".into(),

@@ -114,11 +114,13 @@ impl GitSource {
                 none => none.insert(Mirror::open(root, remote, *max_packs)?),
             };
             match inner.snapshot(mirror, &wanted, stop) {
-                // Once more from nothing: what was damaged is ours, and the server has it all.
+                // Once more from nothing: if it is ours that is damaged, the server has it all.
                 Err(GitError::Damaged { detail }) => {
-                    tracing::warn!(url = %remote.identity, %detail, "the mirror is damaged and is made anew");
-                    mirror.renew()?;
-                    inner.snapshot(mirror, &wanted, stop)
+                    mirror.renew_for(wanted.id, &detail)?;
+                    match inner.snapshot(mirror, &wanted, stop) {
+                        Err(GitError::Damaged { detail }) => Err(mirror::malformed(wanted.id, &detail)),
+                        done => done,
+                    }
                 }
                 done => done,
             }
@@ -234,7 +236,7 @@ impl Inner {
     fn snapshot(&self, mirror: &mut Mirror, wanted: &Wanted, stop: &Stop) -> Result<GitSnapshot, GitError> {
         let Settings { remote, .. } = &self.settings;
         let (id, limits) = (wanted.id, remote.limits);
-        let repository = mirror.repository(stop)?;
+        let repository = mirror.repository(id, stop)?;
         let mut repo = repository.open(limits.object_bytes)?;
         for object in self.tag_to_verify(wanted).into_iter().chain([id]) {
             if repo.has_object(object) {

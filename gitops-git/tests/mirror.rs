@@ -7,8 +7,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use common::{Repo, cx, dirs, fault, local, sync, text};
-use gitops_core::{RefSpec, Source};
+use common::repo::git_with;
+use common::server::Request;
+use common::{Repo, Server, cx, dirs, fault, http, local, sync, text};
+use gitops_core::{Class, RefSpec, Revision, Source};
 
 /// All files below a directory.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -138,4 +140,39 @@ async fn a_branch_may_take_the_place_of_a_directory_of_branches() {
         let revision = source.resolve(&cx(), &RefSpec::Branch(name.into())).await.unwrap();
         source.fetch(&cx(), &revision).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_can_read_is_fetched_twice_and_then_refused() {
+    let repo = Repo::with(&[("a", "1")]);
+    let server = Server::start(repo.root());
+    let source = http(&server.url(), &repo.mirrors()).with_branch("main").build().unwrap();
+    assert_eq!(text(&*sync(&source).await.unwrap(), "a"), "1");
+    let good = repo.head();
+
+    // Git itself serves a commit without an author and a committer.
+    let tree = repo.git(&["rev-parse", "HEAD^{tree}"]);
+    let raw = format!("tree {tree}\nparent {good}\n\nnobody made this\n");
+    let write = ["hash-object", "-t", "commit", "-w", "--literally", "--stdin"];
+    let bad = git_with(&repo.bare(), &write, raw.as_bytes());
+    git_with(&repo.bare(), &["update-ref", "refs/heads/main", &bad], b"");
+
+    server.take_requests();
+    let fetches = || {
+        let is_fetch = |request: &Request| request.body.windows(13).any(|part| part == b"command=fetch");
+        server.take_requests().iter().filter(|request| is_fetch(request)).count()
+    };
+    let refused = fault(sync(&source).await);
+    assert_eq!(refused.class, Class::Invalid, "{refused}");
+    assert!(refused.to_string().contains(&bad) && refused.to_string().contains("git fsck"), "{refused}");
+    let first = fetches();
+    assert!(first >= 2, "{first}");
+    // Asked again, it is not fetched again: what it needs is in the mirror that was made anew.
+    for _ in 0..3 {
+        assert_eq!(fault(sync(&source).await).class, Class::Invalid);
+    }
+    assert_eq!(fetches(), 0);
+    // What can be read still is.
+    let before = source.fetch(&cx(), &Revision::new(good)).await.unwrap();
+    assert_eq!(text(&*before, "a"), "1");
 }
