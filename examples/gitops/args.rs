@@ -49,7 +49,8 @@ pub(crate) struct Repository {
     /// The repository: `https://…`, or a directory of this machine.
     #[arg(long)]
     pub(crate) repo: String,
-    /// What to follow: a branch, `refs/tags/…`, or a full commit id.
+    /// What to follow: a branch, a full name (`refs/tags/v1`, `refs/pull/1/head`), a full commit id, or `semver:` and a range
+    /// of versions, of which the newest tag is taken (`semver:1.x`).
     #[arg(long = "ref", default_value = "main")]
     pub(crate) reference: String,
     /// The directory in the repository that holds the manifests.

@@ -90,7 +90,12 @@ pub(crate) fn reference(text: &str) -> RefSpec {
     }
     match (text.strip_prefix("refs/tags/"), text.strip_prefix("refs/heads/")) {
         (Some(tag), _) => RefSpec::Tag(tag.to_owned()),
-        (None, branch) => RefSpec::Branch(branch.unwrap_or(text).to_owned()),
+        (None, Some(branch)) => RefSpec::Branch(branch.to_owned()),
+        _ if text.starts_with("refs/") => RefSpec::Reference(text.to_owned()),
+        _ => match text.strip_prefix("semver:") {
+            Some(range) => RefSpec::SemVer { range: range.to_owned(), pre_releases: false },
+            None => RefSpec::Branch(text.to_owned()),
+        },
     }
 }
 
@@ -122,6 +127,9 @@ mod tests {
         assert_eq!(reference("main"), RefSpec::Branch("main".into()));
         assert_eq!(reference("refs/heads/main"), RefSpec::Branch("main".into()));
         assert_eq!(reference("refs/tags/v1"), RefSpec::Tag("v1".into()));
+        assert_eq!(reference("refs/pull/1/head"), RefSpec::Reference("refs/pull/1/head".into()));
+        let range = RefSpec::SemVer { range: ">=1.0.0 <2.0.0".into(), pre_releases: false };
+        assert_eq!(reference("semver:>=1.0.0 <2.0.0"), range);
         assert_eq!(reference(&"Ab".repeat(20)), RefSpec::Commit("ab".repeat(20)));
     }
 }

@@ -20,6 +20,16 @@ pub enum RefSpec {
     Tag(String),
     /// One commit, by its full id.
     Commit(String),
+    /// Any reference by its full name, such as `refs/pull/1/head`; peeled to its commit.
+    Reference(String),
+    /// The tag with the newest version (Semantic Versioning 2.0.0) in a range.
+    SemVer {
+        /// The range: `1.x`, `>=1.0.0 <2.0.0`, `^1.2`, `~1.2.3`; alternatives with `||`.
+        range: String,
+        /// Whether pre-releases count. A range that names one (`>=1.0.0-0`) takes them anyway.
+        #[serde(default)]
+        pre_releases: bool,
+    },
 }
 
 impl fmt::Display for RefSpec {
@@ -29,6 +39,8 @@ impl fmt::Display for RefSpec {
             Self::Branch(name) => write!(f, "branch {}", one_line(name)),
             Self::Tag(name) => write!(f, "tag {}", one_line(name)),
             Self::Commit(id) => write!(f, "commit {}", one_line(id)),
+            Self::Reference(name) => f.write_str(&one_line(name)),
+            Self::SemVer { range, .. } => write!(f, "the newest version of {}", one_line(range)),
         }
     }
 }

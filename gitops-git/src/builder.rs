@@ -73,7 +73,7 @@ impl GitSourceBuilder {
         }
     }
 
-    /// Follows a branch. Without one of the three, the branch is followed that the repository's HEAD points to.
+    /// Follows a branch. Without any of these, the branch is followed that the repository's HEAD points to.
     pub fn with_branch(mut self, name: impl Into<String>) -> Self {
         self.want = RefSpec::Branch(name.into());
         self
@@ -88,6 +88,19 @@ impl GitSourceBuilder {
     /// Stays at one commit, given by its full id.
     pub fn with_commit(mut self, id: impl Into<String>) -> Self {
         self.want = RefSpec::Commit(id.into());
+        self
+    }
+
+    /// Follows any reference, given by its full name, such as `refs/pull/1/head`.
+    pub fn with_reference(mut self, name: impl Into<String>) -> Self {
+        self.want = RefSpec::Reference(name.into());
+        self
+    }
+
+    /// Follows the tag (`v1.2.3` or `1.2.3`) with the newest version in a range: `1.x`, `>=1.0.0 <2.0.0`, `^1.2`. Pre-releases
+    /// count only where the range names one (`>=1.0.0-0`); [`RefSpec::SemVer`] takes them by an option, too.
+    pub fn with_semver(mut self, range: impl Into<String>) -> Self {
+        self.want = RefSpec::SemVer { range: range.into(), pre_releases: false };
         self
     }
 

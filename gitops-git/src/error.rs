@@ -71,6 +71,22 @@ pub enum GitError {
         /// The reference that was wanted.
         reference: String,
     },
+    /// A text is no range of versions.
+    #[error("{range:?} is no range of versions: {reason}")]
+    InvalidRange {
+        /// The text.
+        range: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No tag has a version in the range.
+    #[error("none of the repository's {tags} tags has a version in the range {range}")]
+    NoVersion {
+        /// The range.
+        range: String,
+        /// How many tags there are.
+        tags: usize,
+    },
     /// The repository has no such branch or tag.
     #[error("the repository has no {reference}: it was deleted, or never existed")]
     ReferenceNotFound {
@@ -319,6 +335,7 @@ impl GitError {
             | Self::InvalidCa { .. }
             | Self::NoTlsProvider
             | Self::InvalidReference { .. }
+            | Self::InvalidRange { .. }
             | Self::NotACommit { .. }
             | Self::RedirectRefused { .. }
             | Self::AddressRefused { .. }
@@ -340,6 +357,7 @@ impl GitError {
             Self::Credential { .. } | Self::Denied { .. } => Class::Denied,
             Self::EmptyRepository { .. }
             | Self::ReferenceNotFound { .. }
+            | Self::NoVersion { .. }
             | Self::RevisionNotFound { .. }
             | Self::RepositoryNotFound { .. }
             | Self::PathNotFound { .. }

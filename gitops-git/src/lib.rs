@@ -91,6 +91,7 @@ mod transport;
 mod unpacked;
 #[cfg(feature = "verify")]
 mod verify;
+mod versions;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 

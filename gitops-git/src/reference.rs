@@ -3,6 +3,7 @@
 use gitops_core::RefSpec;
 
 use crate::GitError;
+use crate::versions::{NoRange, Range};
 
 /// What to ask the server for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(crate) enum Want {
     Head,
     /// A full reference name.
     Reference(String),
+    /// The tag with the newest version in a range.
+    Newest(Range),
     /// A commit.
     Commit(gix::ObjectId),
 }
@@ -23,6 +26,17 @@ impl Want {
             RefSpec::Branch(name) => Self::Reference(full_name("refs/heads/", name, "the name of a branch")?),
             RefSpec::Tag(name) => Self::Reference(full_name("refs/tags/", name, "the name of a tag")?),
             RefSpec::Commit(id) => Self::Commit(commit_id(id)?),
+            RefSpec::Reference(name) if name.starts_with("refs/") => {
+                Self::Reference(full_name("refs/", name, "the full name of a reference")?)
+            }
+            RefSpec::Reference(name) => {
+                let wanted = "the full name of a reference, as refs/pull/1/head is";
+                return Err(GitError::InvalidReference { text: shorten(name), wanted });
+            }
+            RefSpec::SemVer { range, pre_releases } => Self::Newest(
+                Range::parse(range, *pre_releases)
+                    .map_err(|NoRange(reason)| GitError::InvalidRange { range: shorten(range), reason })?,
+            ),
             other => return Err(GitError::Unsupported { detail: format!("following {other}") }),
         }))
     }
@@ -32,6 +46,7 @@ impl Want {
         match self {
             Self::Head => "HEAD".into(),
             Self::Reference(name) => name.clone(),
+            Self::Newest(range) => format!("tags in the range {}", range.text()),
             Self::Commit(id) => format!("commit {id}"),
         }
     }
@@ -77,6 +92,20 @@ mod tests {
         let tag = Want::from_spec(&RefSpec::Tag("v1".into())).unwrap();
         assert_eq!(tag, Some(Want::Reference("refs/tags/v1".into())));
         assert_eq!(Want::from_spec(&RefSpec::Default).unwrap(), None);
+        let any = |name: &str| Want::from_spec(&RefSpec::Reference(name.into()));
+        assert_eq!(any("refs/pull/1/head").unwrap(), Some(Want::Reference("refs/pull/1/head".into())));
+        for bad in ["main", "HEAD", "refs/", "refs/pull/../heads/x", "refs/heads/-x y", "refs/*"] {
+            assert!(any(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_are_none_say_why() {
+        let range =
+            |range: &str| Want::from_spec(&RefSpec::SemVer { range: range.into(), pre_releases: false });
+        assert!(matches!(range("1.x").unwrap(), Some(Want::Newest(_))));
+        let told = range("1.0.0 - 2.0.0").unwrap_err().to_string();
+        assert!(told.contains("1.0.0 - 2.0.0") && told.contains(">=1.2.0 <=1.4.0"), "{told}");
     }
 
     #[test]

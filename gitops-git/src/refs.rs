@@ -13,6 +13,7 @@ use crate::reference::Want;
 use crate::remote::Remote;
 use crate::stop::Stop;
 use crate::transport::converse;
+use crate::versions::Range;
 
 /// How we name ourselves to servers.
 pub(crate) fn agent() -> gix::protocol::command::Feature {
@@ -53,6 +54,7 @@ pub(crate) fn tip(remote: &Remote, want: &Want, stop: &Stop) -> Result<Tip, GitE
     let name = match want {
         Want::Head => "HEAD",
         Want::Reference(name) => name,
+        Want::Newest(range) => return newest(remote, range, stop),
         Want::Commit(id) => {
             return Err(GitError::Bug(format!("commit {id} is no reference")));
         }
@@ -80,6 +82,24 @@ pub(crate) fn tip(remote: &Remote, want: &Want, stop: &Stop) -> Result<Tip, GitE
             GitError::ReferenceNotFound { reference }
         }
     })
+}
+
+/// Asks for all tags, and chooses.
+fn newest(remote: &Remote, range: &Range, stop: &Stop) -> Result<Tip, GitError> {
+    const TAGS: &str = "refs/tags/";
+    let (found, tags) = converse(remote, stop, "asking for tags", |transport| {
+        let hello = handshake(transport, stop)?;
+        let refs = list(transport, &hello, TAGS)?;
+        let tags = || {
+            refs.iter().filter_map(|entry| {
+                let name = entry.unpack().0.to_str().ok()?;
+                Some((name.strip_prefix(TAGS)?, (name, entry)))
+            })
+        };
+        let tip = range.newest(tags()).and_then(|(name, entry)| tip_of(entry, name));
+        Ok((tip, tags().count()))
+    })?;
+    found.ok_or_else(|| GitError::NoVersion { range: range.text().to_owned(), tags })
 }
 
 fn list(transport: &mut dyn Transport, hello: &Handshake, prefix: &str) -> gix::Result<Vec<Ref>> {

@@ -67,11 +67,17 @@ impl Push {
         let (space, name) = match want {
             RefSpec::Branch(name) => ("refs/heads/", name),
             RefSpec::Tag(name) => ("refs/tags/", name),
+            RefSpec::Reference(name) => ("", name),
+            RefSpec::SemVer { .. } => return self.moves(|reference| reference.starts_with("refs/tags/")),
             // One commit costs no question, and what a source follows by itself may be any reference.
             _ => return true,
         };
         let name = name.strip_prefix(space).unwrap_or(name);
-        let is_it = |update: &RefUpdate| update.reference.strip_prefix(space) == Some(name);
-        self.updates.is_empty() || self.updates.iter().any(is_it)
+        self.moves(|reference| reference.strip_prefix(space) == Some(name))
+    }
+
+    /// Whether such a reference may have moved.
+    fn moves(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.updates.is_empty() || self.updates.iter().any(|update| is_it(&update.reference))
     }
 }
