@@ -86,7 +86,7 @@ fn model(commits: &[Commit], mut at: usize, name: &str, field: &str, first_paren
 #[tokio::test]
 async fn blame_is_as_it_is_defined() {
     let (mut found, mut never, mut merges) = (0, 0, 0);
-    let seeds = seeds(220);
+    let seeds = seeds(40);
     println!("seeds {seeds:?}");
     let count = usize::try_from(seeds.end - seeds.start).unwrap();
     for seed in seeds {

@@ -78,7 +78,7 @@ fn check_fields(change: &Change, old: &Tree, new: &Tree) {
 #[tokio::test]
 async fn changes_are_those_of_git_diff() {
     let mut seen = BTreeMap::<String, usize>::new();
-    let seeds = seeds(220);
+    let seeds = seeds(40);
     let count = usize::try_from(seeds.end - seeds.start).unwrap();
     println!("seeds {seeds:?}");
     for seed in seeds {

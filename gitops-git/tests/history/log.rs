@@ -91,7 +91,7 @@ async fn agree(world: &World, question: &Question) -> usize {
 #[tokio::test]
 async fn history_is_that_of_git_log() {
     let (mut shown, mut asked) = (0, 0);
-    let seeds = seeds(220);
+    let seeds = seeds(40);
     println!("seeds {seeds:?}");
     for seed in seeds {
         let world = World::new(seed, Sort { broken: seed % 3 == 0, skew: seed % 2 == 0, most: 40 });
