@@ -56,6 +56,19 @@ struct Shared {
     tls: Option<Arc<rustls::ServerConfig>>,
 }
 
+/// Listens at a port, or at a free one for 0: one that the system gives to nobody by itself, so that it is still free when
+/// the server is started again.
+fn listen(port: u16) -> TcpListener {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    if port != 0 {
+        return TcpListener::bind(("127.0.0.1", port)).unwrap();
+    }
+    let first = u64::from(std::process::id()) * 61;
+    let mut ports = (0..10_000).map(|_| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let bound = ports.find_map(|port| TcpListener::bind(("127.0.0.1", u16::try_from(port).unwrap())).ok());
+    bound.expect("a free port")
+}
+
 /// The server; it ends when this is dropped.
 pub struct Server {
     address: SocketAddr,
@@ -87,7 +100,7 @@ impl Server {
     }
 
     fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>, port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let listener = listen(port);
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             root,
