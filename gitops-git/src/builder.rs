@@ -8,6 +8,7 @@ use gitops_core::RefSpec;
 
 use crate::reference::Want;
 use crate::remote::{Address, Allowed, Limits, Place, Remote};
+use crate::sieve::Sieve;
 use crate::source::Settings;
 use crate::{Credentials, GitError, GitSource};
 
@@ -27,6 +28,7 @@ pub struct GitSourceBuilder {
     mirror_dir: Option<PathBuf>,
     limits: Limits,
     max_packs: usize,
+    sieve: Sieve,
     allowed: Allowed,
     credentials_over_http: bool,
     #[cfg(feature = "https")]
@@ -63,6 +65,7 @@ impl GitSourceBuilder {
                 unpacked_bytes: DEFAULT_UNPACKED_BYTES,
             },
             max_packs: crate::mirror::MAX_PACKS,
+            sieve: Sieve::default(),
             allowed: Allowed::default(),
             credentials_over_http: false,
             #[cfg(feature = "https")]
@@ -107,6 +110,20 @@ impl GitSourceBuilder {
     /// Follows what is described; replaces any branch, tag or commit given before.
     pub fn with_ref(mut self, want: RefSpec) -> Self {
         self.want = want;
+        self
+    }
+
+    /// Takes only files that match this pattern, or others given so, into account: a pattern as in a `.gitignore`
+    /// (gitignore(5)), from the root of the repository.
+    pub fn with_include(mut self, pattern: impl Into<String>) -> Self {
+        self.sieve.include(pattern.into());
+        self
+    }
+
+    /// Leaves out what matches a pattern as in a `.gitignore`, as the `.sourceignore` files of the repository do; a later
+    /// pattern goes before an earlier one and before those files, and one that begins with `!` takes in again.
+    pub fn with_exclude(mut self, pattern: impl Into<String>) -> Self {
+        self.sieve.exclude(pattern.into());
         self
     }
 
@@ -241,6 +258,7 @@ impl GitSourceBuilder {
             remote: Remote { place, identity, credentials, limits: self.limits },
             want,
             followed: self.want,
+            sieve: self.sieve,
             root,
             max_packs: self.max_packs,
             #[cfg(feature = "verify")]

@@ -48,6 +48,11 @@
 //! Blocking work runs on tokio's blocking threads; the runtime needs its time and I/O drivers (`enable_all`). All work
 //! ends with the context's deadline or cancellation, or when the future is dropped.
 //!
+//! # What counts
+//! A `.sourceignore` file leaves out what is below its directory and matches, as a `.gitignore` does;
+//! [`GitSourceBuilder::with_exclude`] and [`GitSourceBuilder::with_include`] say it in the program. What is left out is not in
+//! the snapshot, and so is no manifest.
+//!
 //! # Limits
 //! | What | Default | Setting |
 //! | --- | --- | --- |
@@ -84,6 +89,7 @@ mod refs;
 mod refusal;
 mod remote;
 mod repack;
+mod sieve;
 mod snapshot;
 mod source;
 mod stop;

@@ -13,6 +13,7 @@ use crate::error::GitError;
 use crate::mirror::{self, Mirror};
 use crate::reference::{Want, commit_id};
 use crate::remote::Remote;
+use crate::sieve::{Sieve, Sifted};
 use crate::snapshot::{GitSnapshot, LinkIndex};
 use crate::stop::{self, Stop, lock};
 #[cfg(feature = "verify")]
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) want: Want,
     /// What `want` was read from.
     pub(crate) followed: RefSpec,
+    pub(crate) sieve: Sieve,
     pub(crate) root: PathBuf,
     pub(crate) max_packs: usize,
     #[cfg(feature = "verify")]
@@ -100,7 +102,8 @@ impl GitSource {
         in_force: Option<&Revision>,
     ) -> Result<Arc<dyn Snapshot>, Fault> {
         let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
-        Ok(Arc::new(self.read(cx, wanted).await?))
+        let snapshot = self.read(cx, wanted).await?;
+        Ok(Arc::new(Sifted::new(snapshot, &self.inner.settings.sieve)))
     }
 
     async fn read(&self, cx: &Cx, wanted: Wanted) -> Result<GitSnapshot, Fault> {
