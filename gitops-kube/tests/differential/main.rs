@@ -96,6 +96,12 @@ async fn memory_does_what_an_api_server_does() {
         }
         println!("{failure}");
     }
+    let incomplete: usize =
+        counts.iter().filter(|((_, word), _)| *word == "incomplete").map(|(_, count)| count).sum();
+    assert!(
+        u64::try_from(incomplete).unwrap() <= (count / 50).max(1),
+        "{incomplete} of {count} sequences were left off"
+    );
     assert!(failed.is_empty(), "{} of {count} sequences differ: {failed:?}", failed.len());
     assert!(count < SEQUENCES || counts.len() > 50, "the choice is too narrow: {counts:?}");
 }

@@ -27,6 +27,8 @@ pub(crate) enum Outcome {
     NotFound,
     /// The request is wrong.
     Invalid,
+    /// The result would lack what its kind requires. A cluster in memory knows types, and not that.
+    Incomplete,
     /// It is not allowed.
     Denied,
     /// What a watch told, and what a watch of the target hinted at.
@@ -64,6 +66,7 @@ impl Outcome {
             Self::Exists => "exists",
             Self::NotFound => "not found",
             Self::Invalid => "invalid",
+            Self::Incomplete => "incomplete",
             Self::Denied => "denied",
             Self::Events(..) => "events",
             Self::Expired(..) => "expired",

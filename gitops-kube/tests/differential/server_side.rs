@@ -336,6 +336,9 @@ fn outcome(error: &kube::Error) -> Outcome {
         // An apply that names another incarnation would change what cannot be changed. `KubeTarget` reads it so, too.
         (422, _) if causes.iter().any(|cause| cause.field == "metadata.uid") => Outcome::Precondition,
         (404, _) => Outcome::NotFound,
+        (422, _) if !causes.is_empty() && causes.iter().all(|cause| cause.reason == "FieldValueRequired") => {
+            Outcome::Incomplete
+        }
         (400 | 422, _) => Outcome::Invalid,
         // What does not fit the schema, which the server takes for a mistake of its own.
         (500, _) if status.message.starts_with("failed to create typed patch object") => Outcome::Invalid,
