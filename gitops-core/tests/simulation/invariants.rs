@@ -70,6 +70,10 @@ pub(crate) fn check_written(shared: &Shared, book: &mut SessionBook, step: &Step
     for (other, object) in &vanished {
         let goes_along = step.action == Action::Prune && goes_along(&step.id, other, object);
         let stays = || {
+            // What is being deleted goes anyway.
+            if is_dying(object) {
+                return None;
+            }
             let stated = shared.repos[book.repo].stated(book.revision.as_ref()?, app)?;
             let is_marked = member_of(object) == Some(app) && marked.contains(other) && is_kept(object);
             if stated.contains_key(other) {
