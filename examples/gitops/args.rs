@@ -146,6 +146,12 @@ pub(crate) struct App {
     pub(crate) repository: Repository,
     #[command(flatten)]
     pub(crate) trust: Trust,
+    /// Takes only files into account that match, as in a .gitignore; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) include: Vec<String>,
+    /// Leaves out what matches, as in a .gitignore, and as the repository's .sourceignore files do; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
     /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
     #[arg(long)]
     pub(crate) prune: bool,

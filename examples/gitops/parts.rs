@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
-use gitops_git::{GitSource, TokenFile, TrustedKeys, Verification, VerifyMode};
+use gitops_git::{GitSource, GitSourceBuilder, TokenFile, TrustedKeys, Verification, VerifyMode};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
 use crate::args::{App, Deployed, Repository, TargetKind, Trust, Verify};
@@ -21,19 +21,18 @@ pub(crate) async fn reconciler(
     change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
 ) -> anyhow::Result<Reconciler> {
     let target = target(&app.deployed, app.namespace.as_deref()).await?;
-    let application =
-        Application::builder(&app.deployed.name, source(&app.repository, Some(&app.trust))?, target)
-            .with_ref(reference(&app.repository.reference))
-            .with_path(&app.repository.path)
-            .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
-            .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
-            .build()?;
+    let application = Application::builder(&app.deployed.name, source(&app.repository, Some(app))?, target)
+        .with_ref(reference(&app.repository.reference))
+        .with_path(&app.repository.path)
+        .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
+        .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
+        .build()?;
     let builder = Reconciler::builder().with_application(application).with_progress(progress::on_terminal());
     Ok(change(builder).build()?)
 }
 
-/// `trust` says whose revisions are deployed; without it, nothing is deployed.
-pub(crate) fn source(asked: &Repository, trust: Option<&Trust>) -> anyhow::Result<GitSource> {
+/// `deploying` says what of it is deployed, and whose revisions; without it, nothing is deployed.
+pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Result<GitSource> {
     let mut source = GitSource::builder(&asked.repo);
     // A path is somebody's word that local repositories are meant; `host:path` is none, and refused by the source.
     if Path::new(&asked.repo).exists() {
@@ -53,8 +52,12 @@ pub(crate) fn source(asked: &Repository, trust: Option<&Trust>) -> anyhow::Resul
     if let Some(dir) = &asked.mirror {
         source = source.with_mirror_dir(dir);
     }
-    if let Some((trust, mode)) = trust.and_then(|trust| Some((trust, trust.verify?))) {
-        source = source.with_verification(verification(mode, trust)?);
+    if let Some(app) = deploying {
+        source = app.include.iter().fold(source, GitSourceBuilder::with_include);
+        source = app.exclude.iter().fold(source, GitSourceBuilder::with_exclude);
+        if let Some(mode) = app.trust.verify {
+            source = source.with_verification(verification(mode, &app.trust)?);
+        }
     }
     Ok(source.build()?)
 }

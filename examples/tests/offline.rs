@@ -69,6 +69,26 @@ fn a_repository_is_synced_into_memory() {
     assert_eq!(in_memory("diff", &repo, &["--path", "apps"]).status.code(), Some(1));
 }
 
+#[test]
+fn what_is_left_out_is_not_deployed() {
+    let repo = Repo::with(&[
+        ("apps/namespace.yaml", NAMESPACE),
+        ("apps/settings.yaml", SETTINGS),
+        ("apps/drafts/broken.yaml", "{"),
+        (".sourceignore", "drafts/\n"),
+    ]);
+    let created = |more: &[&str]| {
+        let synced = in_memory("sync", &repo, &[&["--path", "apps", "--output", "json"], more].concat());
+        assert_eq!(synced.status.code(), Some(0), "{synced:?}");
+        let lines = json_lines(&out(&synced));
+        let finished = lines.iter().find(|line| line["type"] == "sync_finished").unwrap();
+        finished["counts"]["created"].as_u64().unwrap()
+    };
+    assert_eq!(created(&[]), 2);
+    assert_eq!(created(&["--exclude", "settings.*"]), 1);
+    assert_eq!(created(&["--include", "/apps/n*", "--include", "*.txt"]), 1);
+}
+
 /// Runs a program of the machine in a repository's work tree.
 fn run(repo: &Repo, program: &str, args: &[&str]) -> String {
     let done = Command::new(program)
