@@ -16,6 +16,7 @@ use gix_ignore::search::Ignore;
 use sha2::{Digest as _, Sha256};
 
 use crate::GitError;
+use crate::snapshot::GitSnapshot;
 use crate::stop::lock;
 
 /// The file that says what does not count, as Flux reads it.
@@ -41,8 +42,8 @@ impl Sieve {
 }
 
 /// A snapshot of which only a part counts.
-pub(crate) struct Sifted<S> {
-    inner: S,
+pub(crate) struct Sifted {
+    inner: GitSnapshot,
     sieve: Sieve,
     includes: Search,
     excludes: Search,
@@ -55,8 +56,8 @@ struct IgnoreFile {
     id: TreeId,
 }
 
-impl<S: Snapshot> Sifted<S> {
-    pub(crate) fn new(inner: S, sieve: &Sieve) -> Self {
+impl Sifted {
+    pub(crate) fn new(inner: GitSnapshot, sieve: &Sieve) -> Self {
         let search = |patterns: &[String]| {
             let mut search = Search::default();
             // Each its own list: a line break in a pattern would make two of it.
@@ -129,7 +130,7 @@ impl<S: Snapshot> Sifted<S> {
     }
 }
 
-impl<S: Snapshot> Snapshot for Sifted<S> {
+impl Snapshot for Sifted {
     fn revision(&self) -> &Revision {
         self.inner.revision()
     }
@@ -190,6 +191,7 @@ impl<S: Snapshot> Snapshot for Sifted<S> {
     }
 }
 
+/// By how [`GitSnapshot`] spells ids.
 fn is_directory(id: &TreeId) -> bool {
     id.as_str().starts_with("tree:")
 }

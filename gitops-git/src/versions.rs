@@ -76,7 +76,7 @@ fn alternative(text: &str) -> Result<VersionReq, NoRange> {
         }
         comparators.push(comparator(&format!("{}{word}", std::mem::take(&mut operator)))?);
     }
-    if !operator.is_empty() || (comparators.is_empty() && !text.trim().is_empty()) {
+    if !operator.is_empty() {
         return Err(NoRange(format!("{operator:?} is not followed by a version")));
     }
     if comparators.is_empty() {
@@ -93,19 +93,18 @@ fn comparator(text: &str) -> Result<Option<Comparator>, NoRange> {
     if operator == "!=" {
         return Err(NoRange("!= is not known: write a range on each side, with || between".to_owned()));
     }
-    // `1.2` is what begins so, and `1.2.3` that version.
-    let spelled = match operator {
-        "" => format!("={version}"),
-        _ => format!("{operator}{version}"),
-    };
-    let all = matches!(version, "*" | "x" | "X") && matches!(operator, "" | "=" | ">=");
-    if all {
+    let is_exact = matches!(operator, "" | "=");
+    let is_wild = |part: &str| matches!(part, "*" | "x" | "X");
+    if is_wild(version) && (is_exact || operator == ">=") {
         return Ok(None);
     }
-    let is_wild = |part: &str| matches!(part, "*" | "x" | "X");
-    let (numbers, _) = spelled.split_once(['-', '+']).unwrap_or((&spelled, ""));
-    let wild = numbers.split('.').any(is_wild);
-    let spelled = if wild && matches!(operator, "" | "=") { version.to_owned() } else { spelled };
+    // `1.2` is what begins so, and `1.2.3` that version; the crate takes an operator and wildcards for two things.
+    let numbers = version.split(['-', '+']).next().unwrap_or_default();
+    let spelled = match (is_exact, numbers.split('.').any(is_wild)) {
+        (true, true) => version.to_owned(),
+        (true, false) => format!("={version}"),
+        (false, _) => format!("{operator}{version}"),
+    };
     Comparator::parse(&spelled).map(Some).map_err(|error| NoRange(format!("{text:?}: {error}")))
 }
 

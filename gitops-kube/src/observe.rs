@@ -14,6 +14,7 @@ use crate::error::KubeError;
 use crate::hub::{Hub, everywhere};
 use crate::list::{Listing, list};
 use crate::membership::{PART_OF, set_id};
+use crate::place::is_namespace;
 use crate::rest::{Call, Rest, escape};
 use crate::view::View;
 
@@ -280,10 +281,6 @@ impl Observer<'_> {
             Err(fault) => Err(fault),
         }
     }
-}
-
-fn is_namespace(id: &ResourceId) -> bool {
-    id.group.is_empty() && id.kind == "Namespace"
 }
 
 /// The version at which an object is read, if one is recorded.

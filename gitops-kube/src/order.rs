@@ -5,8 +5,10 @@
 //! then workloads, then what routes to them and scales them, then kinds that nobody knows, and admission webhooks at the end, because a
 //! webhook whose backend is not running yet would refuse everything that comes after it.
 
-use gitops_core::{GroupKind, Holds, ResourceId};
+use gitops_core::{Holds, ResourceId};
 use serde_json::Value;
+
+use crate::place::{defined_kind, is_definition, is_namespace};
 
 /// Ranks with gaps, so that a kind can be put between two others.
 const TABLE: &[(i32, &str, &[&str])] = &[
@@ -63,20 +65,15 @@ pub(crate) fn is_precious(group: &str, kind: &str) -> bool {
 
 /// What the API server deletes with an object.
 pub(crate) fn holds(id: &ResourceId, object: &Value) -> Option<Holds> {
-    match (&*id.group, &*id.kind) {
-        ("", "Namespace") => Some(Holds::Namespace(id.name.clone())),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            let spec = object.get("spec")?;
-            let group = spec.get("group")?.as_str()?;
-            let kind = spec.get("names")?.get("kind")?.as_str()?;
-            Some(Holds::Kind(GroupKind::new(group, kind)))
-        }
-        _ => None,
+    if is_namespace(id) {
+        return Some(Holds::Namespace(id.name.clone()));
     }
+    if is_definition(id) { defined_kind(object).map(Holds::Kind) } else { None }
 }
 
 #[cfg(test)]
 mod tests {
+    use gitops_core::GroupKind;
     use serde_json::json;
 
     use super::*;

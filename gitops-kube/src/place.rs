@@ -151,14 +151,20 @@ fn declaration(manifest: &Manifest) -> Option<(GroupKind, Declared)> {
     let versions = spec.get("versions")?.as_array()?.iter().filter_map(served).collect();
     let by = ResourceId { namespace: None, ..manifest.id.clone() };
     let namespaced = text("/scope")? == "Namespaced";
-    Some((GroupKind::new(text("/group")?, text("/names/kind")?), Declared { namespaced, versions, by }))
+    Some((defined_kind(&object)?, Declared { namespaced, versions, by }))
+}
+
+/// The kind that a CustomResourceDefinition is about.
+pub(crate) fn defined_kind(definition: &Value) -> Option<GroupKind> {
+    let text = |at: &str| definition.pointer(at)?.as_str();
+    Some(GroupKind::new(text("/spec/group")?, text("/spec/names/kind")?))
 }
 
 pub(crate) fn is_definition(id: &ResourceId) -> bool {
     id.group == "apiextensions.k8s.io" && id.kind == "CustomResourceDefinition"
 }
 
-fn is_namespace(id: &ResourceId) -> bool {
+pub(crate) fn is_namespace(id: &ResourceId) -> bool {
     id.group.is_empty() && id.kind == "Namespace"
 }
 

@@ -245,18 +245,16 @@ impl Target for KubeTarget {
         match what {
             Observe::Everything { also } => {
                 // Somebody may have deleted the record; then what we remember of it is better than nothing.
-                let remembered = || self.shared.view.cache.known(app).map(|known| known.reach);
                 let stored = self.shared.records.read(cx, app).await?;
                 let is_news = stored.as_ref().is_some_and(|stored| self.shared.note(stored));
-                let record = stored.map(|stored| stored.record);
-                let recorded = record.as_ref().map(|record| Arc::new(record.reach.clone()));
-                let reach = recorded.or_else(remembered).unwrap_or_default();
+                // What was just read of it is noted there too.
+                let reach = self.shared.view.cache.known(app).map(|known| known.reach).unwrap_or_default();
                 let observed = self.observer(app).everything(cx, &reach, also).await;
                 if is_news {
                     // Watches begin where these lists end.
                     self.shared.hub.reach_changed(&self.shared);
                 }
-                Ok(Observation { record, ..observed? })
+                Ok(Observation { record: stored.map(|stored| stored.record), ..observed? })
             }
             Observe::Objects(ids) => {
                 let reach = self.reach(cx, app).await?;

@@ -129,7 +129,6 @@ impl Cell {
         let mut end = End::new(self.emitter.now(), outcomes);
         let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
         let nothing_else = plan.saw_all_members
-            && plan.complete
             && plan.unseen.is_empty()
             && nothing_else_is_left(plan, &end.outcomes, &live);
         if all_good && plan.complete {

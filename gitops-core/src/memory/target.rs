@@ -129,6 +129,7 @@ impl Target for MemoryTarget {
         let store = self.cluster.store();
         let defined: Vec<(GroupKind, Scope, ResourceId)> = set
             .iter()
+            .filter(|manifest| manifest.id.kind == "CustomResourceDefinition")
             .filter_map(|manifest| {
                 let (kind, scope) = defined_by(&manifest.object())?;
                 Some((kind, scope, ResourceId { namespace: None, ..manifest.id.clone() }))

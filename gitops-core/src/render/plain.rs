@@ -59,6 +59,11 @@ impl PlainManifests {
         Self { limits, known: Mutex::default() }
     }
 
+    /// Whether a file of this name holds manifests.
+    pub fn is_manifest(name: &str) -> bool {
+        name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "yaml" | "yml" | "json"))
+    }
+
     /// Reads one file. What is wrong in it is an answer, so that all files are told of at once.
     fn read(
         &self,
@@ -117,9 +122,7 @@ impl Render for PlainManifests {
 }
 
 fn is_manifest(path: &RepoPath) -> bool {
-    path.name()
-        .and_then(|name| name.rsplit_once('.'))
-        .is_some_and(|(_, end)| matches!(end, "yaml" | "yml" | "json"))
+    path.name().is_some_and(PlainManifests::is_manifest)
 }
 
 fn files(cx: &Cx, tree: &dyn Snapshot, root: &RepoPath) -> Result<Vec<RepoPath>, Fault> {

@@ -167,8 +167,8 @@ pub fn judge(
     if all_ours { Verdict::InSync } else { Verdict::Unsure }
 }
 
-/// A stated zero, false, or empty text or map that is not live: the API server leaves out some of them when it stores an object, although they
-/// stay ours.
+/// A stated zero, false, or empty text or map that is not live: the API server leaves out some of them when it stores an
+/// object, although they stay ours.
 pub fn is_dropped(difference: &Difference) -> bool {
     let Some(desired) = difference.desired.value() else { return false };
     let may_stay_out = !matches!(desired, Value::Null | Value::Array(_));

@@ -10,7 +10,7 @@ use gix::objs::tree::EntryKind as Mode;
 use super::node::{Node, Reader};
 use super::simplify::Same;
 use crate::GitError;
-use crate::mirror::damaged;
+use crate::snapshot;
 use crate::stop::Stop;
 
 /// Trees of which it is remembered what is at the paths.
@@ -79,17 +79,8 @@ fn find(reader: &Reader, root: ObjectId, path: &RepoPath) -> Result<Option<Entry
         if at.0 != Mode::Tree {
             return Ok(None);
         }
-        let tree = reader.repo.find_tree(at.1).map_err(|error| damaged(&error))?;
-        let mut found = None;
-        for entry in tree.iter() {
-            let entry = entry.map_err(|error| broken(at.1, &error))?;
-            if entry.filename() == part.as_bytes() {
-                found = Some((entry.mode().kind(), entry.object_id()));
-                break;
-            }
-        }
-        let Some(next) = found else { return Ok(None) };
-        at = next;
+        let Some(next) = snapshot::entry(reader, at.1, part.as_bytes())? else { return Ok(None) };
+        at = (next.mode, next.id);
     }
     Ok(Some(at))
 }
@@ -136,15 +127,6 @@ fn differ(
 
 fn entries(reader: &Reader, tree: Option<Entry>) -> Result<HashMap<BString, Entry>, GitError> {
     let Some((_, id)) = tree else { return Ok(HashMap::new()) };
-    let tree = reader.repo.find_tree(id).map_err(|error| damaged(&error))?;
-    tree.iter()
-        .map(|entry| {
-            let entry = entry.map_err(|error| broken(id, &error))?;
-            Ok((entry.filename().to_owned(), (entry.mode().kind(), entry.object_id())))
-        })
-        .collect()
-}
-
-fn broken(tree: ObjectId, error: &dyn std::fmt::Display) -> GitError {
-    GitError::Damaged { detail: format!("tree {tree}: {error}") }
+    let entries = snapshot::entries(reader, id)?.into_iter();
+    Ok(entries.map(|entry| (entry.name, (entry.mode, entry.id))).collect())
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::RepoPath;
+use gitops_core::{PlainManifests, RepoPath};
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use gix::objs::tree::EntryKind as Mode;
 
-use super::walk::{self, Found, RealPath, Seen, Tree};
+use super::walk::{self, Found, RawEntry, RealPath, Seen, Tree};
 use crate::GitError;
 use crate::explain::Reader;
 use crate::stop::Stop;
@@ -50,6 +50,16 @@ pub(crate) fn blob(
 ) -> Result<Vec<u8>, GitError> {
     // Only the blob is read: which tree it is in does not matter.
     tree(reader, Root { commit: id, tree: id }).content(path, id, max_bytes)
+}
+
+/// The entries of a directory, in Git's order.
+pub(crate) fn entries(reader: &Reader, dir: ObjectId) -> Result<Vec<RawEntry>, GitError> {
+    tree(reader, Root { commit: dir, tree: dir }).entries(dir)
+}
+
+/// One entry of a directory.
+pub(crate) fn entry(reader: &Reader, dir: ObjectId, name: &[u8]) -> Result<Option<RawEntry>, GitError> {
+    tree(reader, Root { commit: dir, tree: dir }).entry(dir, name)
 }
 
 /// The manifest files at and below a path that two trees do not both have with the same content, by path; `None` if
@@ -157,7 +167,7 @@ impl Search<'_> {
         let content = |thing: &Thing| {
             let counts = match thing {
                 Thing::Nothing => false,
-                Thing::File(..) => is_manifest(name.as_bytes()),
+                Thing::File(..) => PlainManifests::is_manifest(&name.to_str_lossy()),
                 Thing::Directory(..) | Thing::Broken(_) => true,
             };
             let error = || walk::usable_name(dir, name).unwrap_or_else(|error| error.to_string());
@@ -184,16 +194,12 @@ fn id(reader: &Reader, tree: Option<&Tree<'_>>, thing: &Thing) -> Result<String,
 
 fn content(path: &RepoPath, thing: &Thing) -> Option<Content> {
     match thing {
-        Thing::File(id, _) if path.name().is_some_and(|name| is_manifest(name.as_bytes())) => {
+        Thing::File(id, _) if path.name().is_some_and(PlainManifests::is_manifest) => {
             Some(Content::File(*id))
         }
         Thing::Broken(why) => Some(Content::Unreadable(why.clone())),
         _ => None,
     }
-}
-
-fn is_manifest(name: &[u8]) -> bool {
-    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end.as_bytes()))
 }
 
 /// The entries of a directory, less those whose names begin with a dot.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use gitops_core::{Entry, EntryKind, Fault, RepoPath, Revision, Snapshot, TreeId};
 use gix::objs::tree::EntryKind as Mode;
 
-pub(crate) use differing::{Content, Root, blob, differing};
+pub(crate) use differing::{Content, Root, blob, differing, entries, entry};
 pub(crate) use links::LinkIndex;
 use walk::{Found, Tree};
 

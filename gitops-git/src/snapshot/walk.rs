@@ -29,10 +29,10 @@ pub(super) struct Tree<'a> {
 
 /// An entry of a directory, as Git has it.
 #[derive(Debug, Clone)]
-pub(super) struct RawEntry {
-    pub(super) name: BString,
-    pub(super) id: ObjectId,
-    pub(super) mode: Mode,
+pub(crate) struct RawEntry {
+    pub(crate) name: BString,
+    pub(crate) id: ObjectId,
+    pub(crate) mode: Mode,
 }
 
 /// A directory's path without links in it.
@@ -111,7 +111,7 @@ impl Tree<'_> {
             .collect()
     }
 
-    fn entry(&self, dir: ObjectId, name: &[u8]) -> Result<Option<RawEntry>, GitError> {
+    pub(super) fn entry(&self, dir: ObjectId, name: &[u8]) -> Result<Option<RawEntry>, GitError> {
         let tree = self.repo.find_tree(dir).map_err(|error| damaged(&error))?;
         for entry in tree.iter() {
             let entry = entry.map_err(|error| damaged_tree(dir, &error))?;

@@ -74,6 +74,7 @@ fn mutate(bytes: &[u8], at: usize, length: usize, byte: u8) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn no_change_of_a_byte_is_taken_for_a_signature() {
     let made = [
         by_ssh("ed25519"),
@@ -114,6 +115,7 @@ fn no_change_of_a_byte_is_taken_for_a_signature() {
 
 /// Bytes below the armor, which the readers of packets and of SSH's own format get to see.
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn no_bytes_below_the_armor_make_it_panic() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -145,6 +147,7 @@ fn no_bytes_below_the_armor_make_it_panic() {
 
 /// The largest signature that is read, of the kinds that take a parser longest.
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn large_signatures_take_no_long_time() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -178,6 +181,7 @@ fn nested() -> Vec<u8> {
 
 /// Keys come from files of the operator; what is wrong with them is an error all the same.
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn no_bytes_of_a_key_make_it_panic() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -228,6 +232,7 @@ fn sign(key: &impl ssh_key::SigningKey, message: &[u8]) -> Vec<u8> {
 
 /// A signature as a key in hardware makes it: `PROTOCOL.u2f` of OpenSSH. `ssh-keygen` has the same opinion of it.
 #[test]
+#[ignore = "needs gpg and ssh-keygen: see CONTRIBUTING.md"]
 fn keys_in_hardware_count() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
