@@ -46,7 +46,7 @@ pub(crate) enum Command {
 /// What, and how to read it.
 #[derive(Debug, Clone, Group)]
 pub(crate) struct Repository {
-    /// The repository: `https://…`, or a directory of this machine.
+    /// The repository: `https://…`, `ssh://user@host/path` or `user@host:path`, or a directory of this machine.
     #[arg(long)]
     pub(crate) repo: String,
     /// What to follow: a branch, a full name (`refs/tags/v1`, `refs/pull/1/head`), a full commit id, or `semver:` and a range
@@ -59,6 +59,15 @@ pub(crate) struct Repository {
     /// A file with a token for the repository. Read again at every use.
     #[arg(long)]
     pub(crate) token_file: Option<PathBuf>,
+    /// A file with a private key without a passphrase, for a repository over SSH.
+    #[arg(long, value_name = "FILE", requires = "known_hosts", conflicts_with_all = ["token_file", "ssh_agent"])]
+    pub(crate) ssh_key: Option<PathBuf>,
+    /// Takes the keys of the agent that `SSH_AUTH_SOCK` names, for a repository over SSH.
+    #[arg(long, requires = "known_hosts", conflicts_with = "token_file")]
+    pub(crate) ssh_agent: bool,
+    /// The file with the host keys that SSH servers are known by. No other server is trusted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known_hosts: Option<PathBuf>,
     /// Also allows `http://`, without encryption, and servers on this machine.
     #[arg(long)]
     pub(crate) allow_http: bool,

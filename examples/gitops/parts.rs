@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
-use gitops_git::{GitSource, GitSourceBuilder, TokenFile, TrustedKeys, Verification, VerifyMode};
+use gitops_git::{
+    GitSource, GitSourceBuilder, SshAgent, SshKey, TokenFile, TrustedKeys, Verification, VerifyMode,
+};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
 use crate::args::{App, Deployed, Repository, TargetKind, Trust, Verify};
@@ -34,17 +36,27 @@ pub(crate) async fn reconciler(
 /// `deploying` says what of it is deployed, and whose revisions; without it, nothing is deployed.
 pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Result<GitSource> {
     let mut source = GitSource::builder(&asked.repo);
-    // A path is somebody's word that local repositories are meant; `host:path` is none, and refused by the source.
+    // A path is somebody's word that local repositories are meant; `user@host:path` is none, but one of SSH.
     if Path::new(&asked.repo).exists() {
         source = source.allow_local();
     } else if !asked.repo.contains(':') {
         bail!(
-            "there is no directory {}: give one that holds a repository, or an https:// address",
+            "there is no directory {}: give one that holds a repository, or an https:// or ssh:// address",
             asked.repo
         );
     }
     if asked.allow_http {
         source = source.allow_http().allow_loopback();
+    }
+    if let Some(file) = &asked.known_hosts {
+        source = source.with_known_hosts_file(file);
+    }
+    if let Some(file) = &asked.ssh_key {
+        source = source.with_credentials(SshKey::new(file));
+    }
+    if asked.ssh_agent {
+        let socket = std::env::var_os("SSH_AUTH_SOCK").context("SSH_AUTH_SOCK names no agent")?;
+        source = source.with_credentials(SshAgent::new(socket));
     }
     if let Some(file) = &asked.token_file {
         source = source.with_credentials(TokenFile::new(file));

@@ -10,6 +10,8 @@ use crate::reference::Want;
 use crate::remote::{Address, Allowed, Limits, Place, Remote};
 use crate::sieve::Sieve;
 use crate::source::Settings;
+#[cfg(feature = "ssh")]
+use crate::transport::ssh::{KnownHosts, SshPlace};
 use crate::{Credentials, GitError, GitSource};
 
 const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
@@ -31,9 +33,11 @@ pub struct GitSourceBuilder {
     sieve: Sieve,
     allowed: Allowed,
     credentials_over_http: bool,
-    #[cfg(feature = "https")]
+    #[cfg(any(feature = "https", feature = "ssh"))]
     reach: crate::transport::address::Reach,
     ca_pem: Vec<Vec<u8>>,
+    #[cfg(feature = "ssh")]
+    known_hosts: Option<KnownHosts>,
     #[cfg(feature = "verify")]
     verification: Option<crate::Verification>,
 }
@@ -68,9 +72,11 @@ impl GitSourceBuilder {
             sieve: Sieve::default(),
             allowed: Allowed::default(),
             credentials_over_http: false,
-            #[cfg(feature = "https")]
+            #[cfg(any(feature = "https", feature = "ssh"))]
             reach: crate::transport::address::Reach::default(),
             ca_pem: Vec::new(),
+            #[cfg(feature = "ssh")]
+            known_hosts: None,
             #[cfg(feature = "verify")]
             verification: None,
         }
@@ -127,8 +133,8 @@ impl GitSourceBuilder {
         self
     }
 
-    /// Who we are to the server: a [`crate::Token`], a [`crate::TokenFile`] or [`crate::Basic`]. Goes before user
-    /// information in the URL.
+    /// Who we are to the server: a [`crate::Token`], a [`crate::TokenFile`] or [`crate::Basic`], which go before user
+    /// information in the URL; over SSH an `SshKey` or the `SshAgent`.
     pub fn with_credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
         self
@@ -197,14 +203,14 @@ impl GitSourceBuilder {
     }
 
     /// Allows servers on this machine (`localhost`). Whoever may choose a URL could else reach what runs here.
-    #[cfg(feature = "https")]
+    #[cfg(any(feature = "https", feature = "ssh"))]
     pub fn allow_loopback(mut self) -> Self {
         self.reach.loopback = true;
         self
     }
 
     /// Allows servers on link-local addresses and those of metadata services, which hand out a cloud's credentials.
-    #[cfg(feature = "https")]
+    #[cfg(any(feature = "https", feature = "ssh"))]
     pub fn allow_link_local(mut self) -> Self {
         self.reach.link_local = true;
         self
@@ -213,6 +219,22 @@ impl GitSourceBuilder {
     /// Trusts the certificate authorities in a PEM text, beside those of the machine.
     pub fn with_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_pem.push(pem.into());
+        self
+    }
+
+    /// The keys that SSH servers are known by, as the text of a `known_hosts` file (sshd(8)). A server that is not named
+    /// there, or has another key, is refused; there is no first use that is trusted. Takes the place of
+    /// [`Self::with_known_hosts_file`].
+    #[cfg(feature = "ssh")]
+    pub fn with_known_hosts(mut self, text: impl Into<String>) -> Self {
+        self.known_hosts = Some(KnownHosts::Text(text.into()));
+        self
+    }
+
+    /// The same from a file, which is read again for each connection. Takes the place of [`Self::with_known_hosts`].
+    #[cfg(feature = "ssh")]
+    pub fn with_known_hosts_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.known_hosts = Some(KnownHosts::File(file.into()));
         self
     }
 
@@ -246,12 +268,26 @@ impl GitSourceBuilder {
             Address::Local(path) => (Place::Local(path), None),
             #[cfg(feature = "https")]
             Address::Http { url, credentials } => {
+                #[cfg(feature = "ssh")]
+                if self.credentials.as_ref().is_some_and(Credentials::is_for_ssh) {
+                    let reason = "an SSH key and the agent are no credentials over HTTP".into();
+                    return Err(GitError::Credential { reason });
+                }
                 let credentials = self.credentials.or(credentials);
                 if credentials.is_some() && url.scheme() == "http" && !self.credentials_over_http {
                     return Err(GitError::CredentialsInTheClear);
                 }
                 let place = crate::transport::http::HttpPlace::new(url, &self.ca_pem, self.reach)?;
                 (Place::Http(std::sync::Arc::new(place)), credentials)
+            }
+            #[cfg(feature = "ssh")]
+            Address::Ssh(url) => {
+                let Some(credentials) = self.credentials.filter(Credentials::is_for_ssh) else {
+                    let reason = "over SSH, with_credentials() takes an SshKey or the SshAgent".into();
+                    return Err(GitError::Credential { reason });
+                };
+                let place = SshPlace::new(url, self.known_hosts, self.reach, &root)?;
+                (Place::Ssh(std::sync::Arc::new(place)), Some(credentials))
             }
         };
         Ok(GitSource::new(Settings {

@@ -14,6 +14,8 @@ const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// A credential for one Git server. It goes to the scheme, host and port of the source's URL and nowhere else.
 ///
+/// Over HTTP it is a [`Token`], a [`TokenFile`] or [`Basic`]; over SSH an `SshKey` or the `SshAgent`.
+///
 /// Its `Debug` shows which kind it is, never the secret.
 #[derive(Clone)]
 pub struct Credentials(Kind);
@@ -22,6 +24,10 @@ pub struct Credentials(Kind);
 enum Kind {
     Basic(Basic),
     TokenFile(TokenFile),
+    #[cfg(feature = "ssh")]
+    SshKey(SshKey),
+    #[cfg(feature = "ssh")]
+    SshAgent(SshAgent),
 }
 
 /// A token, sent as the password of basic authentication, which GitHub, GitLab, Gitea, Forgejo, Bitbucket and Azure
@@ -82,6 +88,70 @@ impl TokenFile {
     }
 }
 
+/// A private key in a file, for SSH. The program `ssh` reads it, at each connection; so its formats are OpenSSH's, and
+/// nobody but the owner may have access to the file.
+///
+/// A key with a passphrase is an error: nobody is there to type it. Such a key may be in an agent ([`SshAgent`]).
+///
+/// ```
+/// # use gitops_git::{GitError, GitSource, SshKey};
+/// # fn example() -> Result<(), GitError> {
+/// let source = GitSource::builder("git@git.example:platform/config.git")
+///     .with_credentials(SshKey::new("/run/secrets/ssh/id_ed25519"))
+///     .with_known_hosts_file("/run/secrets/ssh/known_hosts")
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "ssh")]
+#[derive(Debug, Clone)]
+pub struct SshKey {
+    path: PathBuf,
+}
+
+#[cfg(feature = "ssh")]
+impl SshKey {
+    /// The file that holds the key.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+/// The keys of an agent, for SSH. All of them are offered to the server; it takes the first that it knows.
+#[cfg(feature = "ssh")]
+#[derive(Debug, Clone)]
+pub struct SshAgent {
+    socket: PathBuf,
+}
+
+#[cfg(feature = "ssh")]
+impl SshAgent {
+    /// The agent that listens at a socket: what programs find in the variable `SSH_AUTH_SOCK`.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+}
+
+#[cfg(feature = "ssh")]
+impl From<SshKey> for Credentials {
+    fn from(key: SshKey) -> Self {
+        Self(Kind::SshKey(key))
+    }
+}
+
+#[cfg(feature = "ssh")]
+impl From<SshAgent> for Credentials {
+    fn from(agent: SshAgent) -> Self {
+        Self(Kind::SshAgent(agent))
+    }
+}
+
+/// How a program is to prove who we are.
+#[cfg(feature = "ssh")]
+pub(crate) enum SshProof<'a> {
+    Key(&'a std::path::Path),
+    Agent(&'a std::path::Path),
+}
+
 impl From<Token> for Credentials {
     fn from(token: Token) -> Self {
         Self(Kind::Basic(Basic { user: token.user, password: token.secret }))
@@ -107,6 +177,25 @@ impl Credentials {
         match &self.0 {
             Kind::Basic(basic) => Ok((basic.user.clone(), basic.password.clone())),
             Kind::TokenFile(file) => Ok((file.user.clone(), read_token(&file.path)?)),
+            #[cfg(feature = "ssh")]
+            Kind::SshKey(_) | Kind::SshAgent(_) => {
+                Err(GitError::Bug("an SSH credential is to be sent over HTTP".into()))
+            }
+        }
+    }
+
+    #[cfg(feature = "ssh")]
+    pub(crate) fn is_for_ssh(&self) -> bool {
+        self.for_ssh().is_some()
+    }
+
+    /// What `ssh` needs, if it is that kind.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn for_ssh(&self) -> Option<SshProof<'_>> {
+        match &self.0 {
+            Kind::SshKey(key) => Some(SshProof::Key(&key.path)),
+            Kind::SshAgent(agent) => Some(SshProof::Agent(&agent.socket)),
+            _ => None,
         }
     }
 
@@ -118,6 +207,10 @@ impl Credentials {
             Kind::TokenFile(file) => {
                 [b"file", file.user.as_bytes(), file.path.as_os_str().as_encoded_bytes()]
             }
+            #[cfg(feature = "ssh")]
+            Kind::SshKey(key) => [b"ssh key", b"", key.path.as_os_str().as_encoded_bytes()],
+            #[cfg(feature = "ssh")]
+            Kind::SshAgent(agent) => [b"ssh agent", b"", agent.socket.as_os_str().as_encoded_bytes()],
         };
         for part in parts {
             hash.update(part.len().to_le_bytes());
@@ -152,6 +245,10 @@ impl fmt::Debug for Credentials {
         match &self.0 {
             Kind::Basic(basic) => basic.fmt(f),
             Kind::TokenFile(file) => file.fmt(f),
+            #[cfg(feature = "ssh")]
+            Kind::SshKey(key) => key.fmt(f),
+            #[cfg(feature = "ssh")]
+            Kind::SshAgent(agent) => agent.fmt(f),
         }
     }
 }
@@ -204,6 +301,10 @@ mod tests {
             Credentials::from(Basic::new("ab", "c")).identity(),
             Credentials::from(Token::new("bc")).identity(),
             Credentials::from(TokenFile::new("bc")).identity(),
+            #[cfg(feature = "ssh")]
+            Credentials::from(SshKey::new("bc")).identity(),
+            #[cfg(feature = "ssh")]
+            Credentials::from(SshAgent::new("bc")).identity(),
         ];
         for (i, one) in ids.iter().enumerate() {
             assert!(ids.iter().skip(i + 1).all(|other| other != one));

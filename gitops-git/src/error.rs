@@ -43,7 +43,7 @@ pub enum GitError {
         "no TLS provider is installed: call rustls::crypto::CryptoProvider::install_default() at the start of the program"
     )]
     NoTlsProvider,
-    /// A credential is missing, unreadable, or has characters that no HTTP header can carry.
+    /// A credential is missing, unreadable, of a kind that the protocol does not take, or has characters that no HTTP header can carry.
     #[error("the credential cannot be used: {reason}")]
     Credential {
         /// What is wrong, without the credential.
@@ -136,6 +136,18 @@ pub enum GitError {
     /// The server's certificate cannot be trusted, or there is no common way to speak TLS.
     #[error("no trustworthy TLS connection: {reason}")]
     Tls {
+        /// What is wrong.
+        reason: String,
+    },
+    /// There are no host keys to know an SSH server by, or they cannot be read.
+    #[error("the known host keys cannot be used: {reason}")]
+    KnownHosts {
+        /// What is wrong.
+        reason: String,
+    },
+    /// An SSH server's host key is not the one that is known, or none is.
+    #[error("the SSH server cannot be trusted: {reason}")]
+    HostKey {
         /// What is wrong.
         reason: String,
     },
@@ -340,6 +352,8 @@ impl GitError {
             | Self::RedirectRefused { .. }
             | Self::AddressRefused { .. }
             | Self::Tls { .. }
+            | Self::KnownHosts { .. }
+            | Self::HostKey { .. }
             | Self::NotGit { .. }
             | Self::ReceivedTooMuch { .. }
             | Self::UnpackedTooMuch { .. }
@@ -431,6 +445,8 @@ mod tests {
         assert_eq!(later.class(), Class::Retry { after: Some(Duration::from_secs(7)) });
         for lasting in [
             GitError::Tls { reason: "unknown issuer".into() },
+            GitError::HostKey { reason: "it changed".into() },
+            GitError::KnownHosts { reason: "none".into() },
             GitError::Denied { detail: "401".into() },
             GitError::NoTlsProvider,
         ] {

@@ -31,13 +31,21 @@
 //! which all history is.
 //!
 //! # What is allowed
-//! `https://` is; [`GitSourceBuilder`] allows the rest one by one: local repositories and `file://`, plain `http://`,
-//! credentials over it, servers on this machine or on link-local addresses. Everything else (`ssh://`, `git://`, remote
-//! helpers) is refused with a [`GitError`] that says so.
+//! `https://` is, and `ssh://` or `user@host:path` from servers whose host keys are known; [`GitSourceBuilder`] allows the
+//! rest one by one: local repositories and `file://`, plain `http://`, credentials over it, servers on this machine or on
+//! link-local addresses. Everything else (`git://`, remote helpers) is refused with a [`GitError`] that says so.
 //!
 //! Credentials go to the scheme, host and port of the URL. Redirects to another server fail. No Git configuration of the
 //! machine, the user or the repository is read, nor any `GIT_*` variable. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
 //! are: a proxy connects in our place, so that the check of addresses is its own then.
+//!
+//! # SSH
+//! The program `ssh` (OpenSSH) makes the connection; `git` is not needed. It gets a private key by its file (`SshKey`), or
+//! an agent where that was asked for (`SshAgent`), and the host keys that are trusted
+//! (`GitSourceBuilder::with_known_hosts`, `with_known_hosts_file`); without host keys, no source is built. It reads no
+//! configuration of the machine or the user, forwards nothing, asks nobody, and of the environment has the search path only.
+//! It connects to the address that was checked, with the host key that is known for the name; so there is no `ProxyCommand`,
+//! and of a server with several addresses the first that takes a connection is used.
 //!
 //! # TLS
 //! The crate does not choose a TLS implementation. The program installs one for the process at its start, for example
@@ -56,7 +64,7 @@
 //! # Limits
 //! | What | Default | Setting |
 //! | --- | --- | --- |
-//! | wait for the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
+//! | wait for a connection, and for the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
 //! | bytes received by an operation | 2 GiB | [`GitSourceBuilder::with_max_received_bytes`] |
 //! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
@@ -69,8 +77,8 @@
 //! memory or disk.
 //!
 //! # Features
-//! - `https` (default): `https://` and `http://`. Without it, only local repositories can be read, and no HTTP or TLS
-//!   crate is compiled.
+//! - `https` (default): `https://` and `http://`. Without it, no HTTP or TLS crate is compiled.
+//! - `ssh` (default): `ssh://` and `user@host:path`, by the program `ssh`. Without both, only local repositories can be read.
 //! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
 //!   HTTP crate.
 //! - `verify`: `GitSourceBuilder::with_verification`, which hands out only what somebody trusted has signed, by OpenPGP or SSH.
@@ -108,6 +116,8 @@ pub struct Readme;
 
 pub use builder::GitSourceBuilder;
 pub use credentials::{Basic, Credentials, Token, TokenFile};
+#[cfg(feature = "ssh")]
+pub use credentials::{SshAgent, SshKey};
 pub use error::GitError;
 pub use explain::{
     Actor, Blame, BlameOptions, Change, ChangeKind, Changes, Commit, History, HistoryOptions, Side, Trailer,

@@ -98,7 +98,7 @@ impl Mirror {
         let name = dir_name(remote);
         for slot in 0..SLOTS {
             let dir = root.join(format!("{name}-{slot}"));
-            make_private_dir(&dir).and_then(|()| shut(&dir)).map_err(fail(&dir))?;
+            private_dir(&dir).map_err(fail(&dir))?;
             let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
             let lock = Arc::new(lock.map_err(fail(&dir))?);
             match lock.try_lock() {
@@ -224,6 +224,12 @@ fn dir_name(remote: &Remote) -> String {
     let mut hash = Sha256::new();
     hash.update(remote.identity.as_bytes());
     hash.update([0]);
+    // One user may see what another may not, and paths below a home directory are each user's own.
+    #[cfg(feature = "ssh")]
+    if let crate::remote::Place::Ssh(place) = &remote.place {
+        hash.update(place.user().as_bytes());
+        hash.update([0]);
+    }
     if let Some(credentials) = &remote.credentials {
         hash.update(credentials.identity());
     }
@@ -299,6 +305,11 @@ fn remove_files(dir: &Path, which: impl Fn(&Path) -> bool) {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Makes a directory that only its owner can enter, or closes it to others.
+pub(crate) fn private_dir(path: &Path) -> std::io::Result<()> {
+    make_private_dir(path).and_then(|()| shut(path))
 }
 
 /// Makes a directory that only its owner can enter.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "ssh")]
+use crate::transport::ssh::SshUrl;
 use crate::{Credentials, GitError};
 
 /// Where a repository is, who we are to it, and what we take from it.
@@ -31,6 +33,8 @@ pub(crate) enum Place {
     Local(PathBuf),
     #[cfg(feature = "https")]
     Http(std::sync::Arc<crate::transport::http::HttpPlace>),
+    #[cfg(feature = "ssh")]
+    Ssh(std::sync::Arc<crate::transport::ssh::SshPlace>),
 }
 
 impl fmt::Debug for Remote {
@@ -43,12 +47,15 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// What a user has allowed beyond `https://`.
+/// What a user has allowed beyond `https://` and `ssh://`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Allowed {
     pub(crate) local: bool,
     pub(crate) http: bool,
 }
+
+#[cfg(not(feature = "ssh"))]
+const NO_SSH: &str = "the feature `ssh` of gitops-git is switched off";
 
 /// A URL that was found to be usable.
 pub(crate) enum Address {
@@ -60,6 +67,8 @@ pub(crate) enum Address {
         /// The user information that was in it.
         credentials: Option<Credentials>,
     },
+    #[cfg(feature = "ssh")]
+    Ssh(SshUrl),
 }
 
 impl Address {
@@ -82,14 +91,19 @@ impl Address {
             return refused(helper, "remote helpers run programs; use https");
         }
         let Some((scheme, rest)) = text.split_once("://") else {
+            #[cfg(feature = "ssh")]
             if looks_like_ssh(text) {
-                return refused("ssh", "SSH is not supported yet; use https");
+                return SshUrl::parse_scp(text).map(Self::Ssh);
+            }
+            #[cfg(not(feature = "ssh"))]
+            if looks_like_ssh(text) {
+                return refused("ssh", NO_SSH);
             }
             return Self::local(Path::new(text), allowed);
         };
         match scheme.to_ascii_lowercase().as_str() {
             "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
-                path if path.starts_with('/') => Self::local(&file_path(path)?, allowed),
+                path if path.starts_with('/') => Self::local(Path::new(&percent_decoded(path)?), allowed),
                 _ => invalid("a file URL names a path on this machine: file:///path"),
             },
             "http" if !allowed.http => refused("http", "use https, or allow_http() where nobody listens"),
@@ -97,7 +111,10 @@ impl Address {
             "http" | "https" => Self::http(text),
             #[cfg(not(feature = "https"))]
             "http" | "https" => refused(scheme, "the feature `https` of gitops-git is switched off"),
-            "ssh" | "git+ssh" | "ssh+git" => refused("ssh", "SSH is not supported yet; use https"),
+            #[cfg(feature = "ssh")]
+            "ssh" | "git+ssh" | "ssh+git" => SshUrl::parse(rest).map(Self::Ssh),
+            #[cfg(not(feature = "ssh"))]
+            "ssh" | "git+ssh" | "ssh+git" => refused("ssh", NO_SSH),
             "git" => refused("git", "it has neither encryption nor authentication; use https"),
             _ => refused(&scheme.chars().take(40).collect::<String>(), "use https"),
         }
@@ -138,6 +155,8 @@ impl Address {
             Self::Local(path) => format!("file://{}", path.display()),
             #[cfg(feature = "https")]
             Self::Http { url, .. } => url.as_str().trim_end_matches('/').to_owned(),
+            #[cfg(feature = "ssh")]
+            Self::Ssh(url) => url.identity(),
         }
     }
 }
@@ -150,7 +169,8 @@ fn looks_like_ssh(text: &str) -> bool {
     })
 }
 
-fn file_path(encoded: &str) -> Result<PathBuf, GitError> {
+/// A part of a URL without its encoding (RFC 3986, 2.1).
+pub(crate) fn percent_decoded(encoded: &str) -> Result<String, GitError> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -171,24 +191,18 @@ fn file_path(encoded: &str) -> Result<PathBuf, GitError> {
         bytes.push(byte);
         rest = &tail[2..];
     }
-    String::from_utf8(bytes)
-        .map(PathBuf::from)
-        .map_err(|_| GitError::InvalidUrl { reason: "the path is not UTF-8".into() })
+    String::from_utf8(bytes).map_err(|_| GitError::InvalidUrl { reason: "a part of it is not UTF-8".into() })
 }
 
 #[cfg(feature = "https")]
 fn user_info(url: &reqwest::Url) -> Result<Option<Credentials>, GitError> {
-    let decode = |text: &str| {
-        let path = file_path(text)?;
-        path.into_os_string()
-            .into_string()
-            .map_err(|_| GitError::InvalidUrl { reason: "the user information is not UTF-8".into() })
-    };
     Ok(match (url.username(), url.password()) {
         ("", None) => None,
         // `https://TOKEN@host/…`
-        (token, None) => Some(crate::Token::new("").with_user(decode(token)?).into()),
-        (user, Some(password)) => Some(crate::Basic::new(decode(user)?, decode(password)?).into()),
+        (token, None) => Some(crate::Token::new("").with_user(percent_decoded(token)?).into()),
+        (user, Some(password)) => {
+            Some(crate::Basic::new(percent_decoded(user)?, percent_decoded(password)?).into())
+        }
     })
 }
 
@@ -207,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn only_https_is_allowed_by_default() {
+    fn only_what_encrypts_is_allowed_by_default() {
         for text in [
             "http://h/r",
             "HTTP://h/r",
@@ -215,24 +229,39 @@ mod tests {
             "./r",
             "file:///srv/r",
             "git://h/r",
-            "ssh://h/r",
-            "git@h:r",
-            "h:r",
             "ext::sh -c id",
             "ftp://h/r",
             "foo://h/r",
-            "git+ssh://h/r",
             "fd::17/foo",
         ] {
             let error = refusal(text, Allowed::default());
             assert!(matches!(error, GitError::ProtocolRefused { .. }), "{text}: {error:?}");
         }
-        for text in ["git://h/r", "ssh://h/r", "git@h:r", "ext::sh -c id", "ftp://h/r"] {
+        for text in ["git://h/r", "ext::sh -c id", "ftp://h/r"] {
             assert!(matches!(refusal(text, ALL), GitError::ProtocolRefused { .. }), "{text}");
         }
         for text in ["", " ", "/a\nb", "file://host/r", "file:///a%0", "file:///a%00"] {
             assert!(matches!(refusal(text, ALL), GitError::InvalidUrl { .. }), "{text}");
         }
+    }
+
+    /// What looks like SSH is never taken for a path, whatever is allowed.
+    #[test]
+    fn ssh_is_told_from_paths() {
+        for text in ["ssh://git@h/r", "git@h:r", "git+ssh://git@h/r", "SSH://git@h/r"] {
+            for allowed in [Allowed::default(), ALL] {
+                match Address::parse(text, allowed) {
+                    #[cfg(feature = "ssh")]
+                    Ok(Address::Ssh(_)) => {}
+                    #[cfg(not(feature = "ssh"))]
+                    Err(GitError::ProtocolRefused { .. }) => {}
+                    Ok(_) => panic!("{text} is something else"),
+                    Err(error) => panic!("{text}: {error}"),
+                }
+            }
+        }
+        assert!(Address::parse("h:r", ALL).is_err(), "nobody is named");
+        assert!(matches!(Address::parse("./h:r", ALL), Ok(Address::Local(_))));
     }
 
     #[test]

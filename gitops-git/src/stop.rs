@@ -23,7 +23,7 @@ struct Inner {
     /// Why the work fails, told by the part that knows: gix wraps errors until they cannot be told apart.
     failure: Mutex<Option<GitError>>,
     progress: Arc<dyn Progress>,
-    #[cfg(feature = "https")]
+    #[cfg(any(feature = "https", feature = "ssh"))]
     runtime: tokio::runtime::Handle,
 }
 
@@ -35,7 +35,7 @@ impl Stop {
             children: Mutex::default(),
             failure: Mutex::default(),
             progress,
-            #[cfg(feature = "https")]
+            #[cfg(any(feature = "https", feature = "ssh"))]
             runtime: tokio::runtime::Handle::current(),
         }))
     }
@@ -56,7 +56,7 @@ impl Stop {
     }
 
     /// Waits for `work` on the caller's runtime. Must not be called on a thread of that runtime.
-    #[cfg(feature = "https")]
+    #[cfg(any(feature = "https", feature = "ssh"))]
     pub(crate) fn wait<T>(
         &self,
         limit: std::time::Duration,

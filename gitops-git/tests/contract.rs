@@ -236,3 +236,58 @@ mod over_https {
         not_applicable { hints: "a source asks its server, which calls nobody" }
     }
 }
+
+#[cfg(feature = "ssh")]
+mod over_sshd {
+    use super::*;
+    use common::ssh::{Sshd, Way, make_key};
+
+    /// OpenSSH's server, with a key.
+    pub(crate) struct OverSsh(Sshd);
+
+    impl OverSsh {
+        pub(crate) fn new(_repo: &Repo) -> Self {
+            let server = Sshd::default();
+            make_key(&server.dir().join("other"), "");
+            Self(server)
+        }
+    }
+
+    impl Transport for OverSsh {
+        fn open(&self, repo: &Repo) -> GitSource {
+            self.0.source(repo).build().unwrap()
+        }
+
+        fn trouble(&self, trouble: Trouble) -> Able {
+            match trouble {
+                Trouble::Silence => self.0.behave(Way { stall_after: Some(0), ..Way::default() }),
+                Trouble::Denied => self.0.authorize(&self.0.dir().join("other")),
+                other => return Err(NotApplicable::because(format!("the server knows no {other:?}"))),
+            }
+            Ok(())
+        }
+
+        fn calm(&self) {
+            self.0.behave(Way::default());
+            self.0.authorize(&self.0.key());
+        }
+
+        fn moved(&self) -> Able<u64> {
+            Ok(self.0.sent())
+        }
+
+        fn credentials(&self) -> Able<Vec<String>> {
+            let key = std::fs::read_to_string(self.0.key()).unwrap();
+            Ok(key.lines().filter(|line| !line.starts_with("--")).map(str::to_owned).collect())
+        }
+    }
+}
+
+#[cfg(feature = "ssh")]
+mod over_ssh {
+    gitops_core::source_contract! {
+        crate::Git::over(crate::over_sshd::OverSsh::new);
+        attributes { #[ignore = "needs an SSH server: see CONTRIBUTING.md"] }
+        not_applicable { hints: "a source asks its server, which calls nobody" }
+    }
+}

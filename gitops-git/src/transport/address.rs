@@ -6,9 +6,11 @@
 
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "https")]
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+#[cfg(feature = "https")]
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::GitError;
@@ -53,6 +55,15 @@ impl Reach {
     }
 
     /// Those of a name's addresses that may be connected to.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn allowed(
+        self,
+        host: &str,
+        found: impl Iterator<Item = SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, GitError> {
+        self.choose(host, found).map_err(GitError::from)
+    }
+
     fn choose(self, host: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
         let mut refused = None;
         let mut allowed = Vec::new();
@@ -93,6 +104,7 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+#[cfg(feature = "https")]
 impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = *self;
@@ -103,7 +115,7 @@ impl Resolve for Reach {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Refused {
     host: String,
     reason: &'static str,
@@ -117,12 +129,19 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// The refusal, if that is what an error comes from.
-pub(super) fn refusal(error: &(dyn Error + 'static)) -> Option<GitError> {
-    find::<Refused>(error)
-        .map(|refused| GitError::AddressRefused { host: refused.host.clone(), reason: refused.reason })
+impl From<Refused> for GitError {
+    fn from(refused: Refused) -> Self {
+        Self::AddressRefused { host: refused.host, reason: refused.reason }
+    }
 }
 
+#[cfg(feature = "https")]
+/// The refusal, if that is what an error comes from.
+pub(super) fn refusal(error: &(dyn Error + 'static)) -> Option<GitError> {
+    find::<Refused>(error).cloned().map(GitError::from)
+}
+
+#[cfg(feature = "https")]
 /// An error of a type among the causes of another.
 pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
@@ -170,6 +189,7 @@ mod line_05_addresses {
     }
 
     /// A name is refused by what it resolves to at the moment of the connection, whatever it resolved to before.
+    #[cfg(feature = "https")]
     #[tokio::test]
     async fn a_name_is_checked_by_the_addresses_that_it_leads_to() {
         use std::str::FromStr as _;

@@ -22,6 +22,13 @@ pub(crate) struct Local {
 /// and that is an error as well.
 pub(crate) struct Questions(ChildStdin);
 
+impl Questions {
+    #[cfg(feature = "ssh")]
+    pub(super) fn new(stdin: ChildStdin) -> Self {
+        Self(stdin)
+    }
+}
+
 impl Write for Questions {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self.0.write(buf) {

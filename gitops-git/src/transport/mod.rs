@@ -1,10 +1,12 @@
 //! How bytes get from and to a Git server.
 
-#[cfg(feature = "https")]
+#[cfg(any(feature = "https", feature = "ssh"))]
 pub(crate) mod address;
 #[cfg(feature = "https")]
 pub(crate) mod http;
 pub(crate) mod local;
+#[cfg(feature = "ssh")]
+pub(crate) mod ssh;
 #[cfg(feature = "https")]
 mod tls;
 
@@ -38,6 +40,24 @@ pub(crate) fn converse<T>(
         Place::Http(place) => {
             let mut transport = http::connect(place, remote, stop)?;
             talk(&mut transport).map_err(classify)
+        }
+        #[cfg(feature = "ssh")]
+        Place::Ssh(place) => {
+            let mut ssh = ssh::connect(place, remote, stop)?;
+            match talk(&mut ssh.connection) {
+                Ok(done) => {
+                    ssh.close(stop);
+                    Ok(done)
+                }
+                Err(error) => {
+                    // What is not just an answer that did not come has its reason here, and `ssh` knows of none.
+                    match GitError::from_gix(doing, &error, remote.limits.object_bytes) {
+                        GitError::Protocol { .. } => ssh.explain(place, stop),
+                        _ => ssh.close(stop),
+                    }
+                    Err(classify(error))
+                }
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ pub mod cgi;
 pub mod repo;
 #[cfg(feature = "https")]
 pub mod server;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 #[cfg(feature = "https")]
 pub mod tls;
 
