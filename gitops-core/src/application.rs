@@ -6,13 +6,14 @@ use async_trait::async_trait;
 
 use crate::{
     Adoption, AppId, AppRecord, Capabilities, Comparison, Cx, Dirty, DriftPolicy, Events, Fault, GroupKind,
-    IgnoreRules, Intent, InvalidAppId, InvalidPath, Live, Manifest, Observation, Observe, Placed,
+    IgnoreRules, Instance, Intent, InvalidAppId, InvalidPath, Live, Manifest, Observation, Observe, Placed,
     PlainManifests, Policy, Prune, RefSpec, Render, RepoPath, Revision, Session, Snapshot, Source, Target,
 };
 
 /// What is deployed from where to where: a source, a path in it, a renderer, a target and a policy.
 ///
-/// Applications may share sources and targets: pass clones of one `Arc`.
+/// Applications may share sources and targets: pass clones of one `Arc`, or of a source that says which
+/// [instance](Source::instance) it is. Those that follow the same reference of one source poll it as one.
 #[derive(Debug, Clone)]
 pub struct Application {
     pub(crate) id: AppId,
@@ -185,6 +186,10 @@ impl<T: Source + ?Sized> Source for Arc<T> {
 
     fn default_ref(&self) -> RefSpec {
         (**self).default_ref()
+    }
+
+    fn instance(&self) -> Option<Instance> {
+        (**self).instance()
     }
 
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault> {

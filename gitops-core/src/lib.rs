@@ -112,7 +112,7 @@ pub use policy::{Adoption, DriftPolicy, Policy, Prune};
 pub use render::{PlainManifests, Render};
 pub use report::{Counts, SyncReport};
 pub use revision::{Person, Provenance, RefSpec, Revision, Signer};
-pub use source::{Entry, EntryKind, Events, Snapshot, Source, TreeId};
+pub use source::{Entry, EntryKind, Events, Instance, Snapshot, Source, TreeId};
 pub use status::{Status, SyncState};
 pub use target::{
     Action, AppRecord, Capabilities, Comparison, Dirty, Done, End, Expect, Holds, Intent, Live, Memo,

@@ -1,6 +1,7 @@
 //! Where the desired state comes from.
 
 use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -36,6 +37,12 @@ pub trait Source: Debug + Send + Sync + 'static {
         RefSpec::Default
     }
 
+    /// Which source this is: clones of one say the same, and no two that were made do. Applications that follow the same
+    /// reference of one source share its answers, so that a thousand of them poll it once. By default nothing is shared.
+    fn instance(&self) -> Option<Instance> {
+        None
+    }
+
     /// Asks what `want` points to now. A reference that does not exist is [`crate::Class::NotFound`], and so is that of a
     /// source without a revision.
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault>;
@@ -68,6 +75,31 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// changes they are few, and the stream lives until it is dropped.
     fn hints(&self) -> Option<Events<()>> {
         None
+    }
+}
+
+/// Tells sources apart that were made one by one: a source keeps one, and its clones a clone of it.
+#[derive(Debug, Clone, Default)]
+pub struct Instance(Arc<()>);
+
+impl Instance {
+    /// Another one than all others.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Instance {}
+
+impl Hash for Instance {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

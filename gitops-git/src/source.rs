@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use gitops_core::{Cx, Fault, Provenance, RefSpec, Revision, Signer, Snapshot, Source};
+use gitops_core::{Cx, Fault, Instance, Provenance, RefSpec, Revision, Signer, Snapshot, Source};
 
 use crate::builder::GitSourceBuilder;
 use crate::error::GitError;
@@ -47,6 +47,7 @@ pub(crate) struct Settings {
 
 struct Inner {
     settings: Settings,
+    instance: Instance,
     /// One fetch at a time. Who comes second for the same commit finds it there.
     mirror: Arc<tokio::sync::Mutex<Option<Mirror>>>,
     /// Where references were seen to point to last. Only these moves are noted in the mirror: fetching an old revision
@@ -74,6 +75,7 @@ impl GitSource {
         Self {
             inner: Arc::new(Inner {
                 settings,
+                instance: Instance::new(),
                 mirror: Arc::default(),
                 tips: Mutex::default(),
                 links: Arc::default(),
@@ -143,6 +145,11 @@ impl Source for GitSource {
     /// What the builder was told to follow; [`RefSpec::Default`] where the repository's HEAD decides.
     fn default_ref(&self) -> RefSpec {
         self.inner.settings.followed.clone()
+    }
+
+    /// Clones are one source. Those that were built apart are not, even with the same settings: each has a mirror of its own.
+    fn instance(&self) -> Option<Instance> {
+        Some(self.inner.instance.clone())
     }
 
     /// Asks the server for one reference (`ls-refs`); no object is sent. A commit needs no question: whether it exists

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::feed::{Fresh, Tick};
 use crate::cx::after;
 use crate::{ResourceId, Trigger};
 
@@ -15,9 +16,9 @@ const MAX_DIRTY: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Work {
     /// Ask the source; sync if it has something new.
-    Poll,
+    Poll(Fresh),
     /// Ask the source, then compare everything.
-    Sync(Trigger),
+    Sync(Trigger, Fresh),
     /// Compare everything with what is in force, without asking the source.
     Resync(Trigger),
     /// Look at these objects.
@@ -28,6 +29,8 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct Agenda {
     poll_at: Instant,
+    /// Since when there may be news, if somebody said so.
+    news_since: Option<Tick>,
     resync_at: Option<Instant>,
     retry_at: Option<Instant>,
     manual: bool,
@@ -43,9 +46,10 @@ pub(super) struct Agenda {
 
 impl Agenda {
     /// Everything is due: nothing is known yet.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, begun: Tick) -> Self {
         Self {
             poll_at: now,
+            news_since: Some(begun),
             resync_at: None,
             retry_at: None,
             manual: false,
@@ -71,11 +75,15 @@ impl Agenda {
         self.resync_at.is_some()
     }
 
-    pub(super) fn hint(&mut self, now: Instant) {
+    /// Notes that the source may have news since then.
+    pub(super) fn hint(&mut self, now: Instant, since: Tick) {
         self.poll_at = self.poll_at.min(now);
+        self.news_since = self.news_since.max(Some(since));
     }
 
-    pub(super) fn ask(&mut self) {
+    /// Notes that somebody asked for a sync.
+    pub(super) fn ask(&mut self, at: Tick) {
+        self.news_since = self.news_since.max(Some(at));
         self.manual = true;
     }
 
@@ -135,9 +143,9 @@ impl Agenda {
     }
 
     /// Goes on. What happened in between is not known in detail, so everything is looked at.
-    pub(super) fn resume(&mut self) {
+    pub(super) fn resume(&mut self, at: Tick) {
         self.suspended = false;
-        self.manual = true;
+        self.ask(at);
     }
 
     pub(super) fn is_suspended(&self) -> bool {
@@ -151,15 +159,15 @@ impl Agenda {
         }
         if self.manual {
             self.seen_everything();
-            return Some(Work::Sync(Trigger::Manual));
+            return Some(Work::Sync(Trigger::Manual, self.fresh()));
         }
         if is_due(self.retry_at, now) {
             self.seen_everything();
-            return Some(Work::Sync(Trigger::Retry));
+            return Some(Work::Sync(Trigger::Retry, self.fresh()));
         }
         // A new revision comes before healing towards the old one.
         if self.poll_at <= now {
-            return Some(Work::Poll);
+            return Some(Work::Poll(self.fresh()));
         }
         if self.everything_dirty || is_due(self.resync_at, now) {
             let trigger = if self.everything_dirty { Trigger::Live } else { Trigger::Interval };
@@ -201,6 +209,10 @@ impl Agenda {
         [Some(self.poll_at), self.resync_at, self.retry_at, later].into_iter().flatten().min()
     }
 
+    fn fresh(&mut self) -> Fresh {
+        self.news_since.take().map_or(Fresh::Scheduled, Fresh::Since)
+    }
+
     fn seen_everything(&mut self) {
         self.manual = false;
         self.everything_dirty = false;
@@ -216,8 +228,13 @@ fn is_due(at: Option<Instant>, now: Instant) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::feed::Order;
     use super::*;
     use proptest::prelude::*;
+
+    fn tick() -> Tick {
+        Order::default().next()
+    }
 
     fn id(n: usize) -> ResourceId {
         ResourceId::global("", "Node", format!("n{n}"))
@@ -226,8 +243,8 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn polled(now: Instant) -> Agenda {
-        let mut agenda = Agenda::new(now);
-        assert_eq!(agenda.take(now), Some(Work::Poll));
+        let mut agenda = Agenda::new(now, tick());
+        assert_eq!(agenda.take(now), Some(Work::Poll(Fresh::Since(tick()))));
         agenda.poll_at(now + MINUTE);
         agenda
     }
@@ -241,8 +258,8 @@ mod tests {
         agenda.objects_changed([id(1), id(1), id(2)]);
         assert_eq!(agenda.take(now), Some(Work::Heal([id(1), id(2)].into())));
         assert_eq!(agenda.take(now), None);
-        agenda.hint(now);
-        assert_eq!(agenda.take(now), Some(Work::Poll));
+        agenda.hint(now, tick());
+        assert_eq!(agenda.take(now), Some(Work::Poll(Fresh::Since(tick()))));
     }
 
     #[test]
@@ -259,11 +276,11 @@ mod tests {
         let now = Instant::now();
         let mut agenda = polled(now);
         agenda.suspend();
-        agenda.ask();
+        agenda.ask(tick());
         agenda.everything_changed();
         assert_eq!((agenda.take(now + MINUTE), agenda.wake_at()), (None, None));
-        agenda.resume();
-        assert_eq!(agenda.take(now), Some(Work::Sync(Trigger::Manual)));
+        agenda.resume(tick());
+        assert_eq!(agenda.take(now), Some(Work::Sync(Trigger::Manual, Fresh::Since(tick()))));
         assert_eq!(agenda.take(now), None);
     }
 
@@ -273,7 +290,10 @@ mod tests {
         let mut agenda = polled(now);
         assert_eq!(agenda.failed(now, |n| Duration::from_secs(n.into())), Duration::from_secs(1));
         assert_eq!(agenda.take(now), None);
-        assert_eq!(agenda.take(now + Duration::from_secs(1)), Some(Work::Sync(Trigger::Retry)));
+        assert_eq!(
+            agenda.take(now + Duration::from_secs(1)),
+            Some(Work::Sync(Trigger::Retry, Fresh::Scheduled))
+        );
         assert_eq!(agenda.failed(now, |n| Duration::from_secs(n.into())), Duration::from_secs(2));
         agenda.succeeded();
         assert_eq!(agenda.wake_at(), Some(now + MINUTE));
@@ -311,17 +331,17 @@ mod tests {
                 match kind {
                     0 => agenda.objects_changed([id(n)]),
                     1 => agenda.everything_changed(),
-                    2 => agenda.ask(),
+                    2 => agenda.ask(tick()),
                     3 => agenda.look_again(id(n), now + Duration::from_secs(seconds)),
                     5 => agenda.leave_alone(&id(n), now + Duration::from_secs(seconds)),
                     4 => { agenda.failed(now, |n| Duration::from_secs(n.into())); }
-                    _ => agenda.hint(now),
+                    _ => agenda.hint(now, tick()),
                 }
             }
             let mut taken = 0;
             while agenda.is_due(now) {
                 let Some(work) = agenda.take(now) else { break };
-                if work == Work::Poll {
+                if matches!(work, Work::Poll(_)) {
                     agenda.poll_at(now + MINUTE);
                 }
                 taken += 1;

@@ -1,14 +1,16 @@
 //! Describes a reconciler.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cell::Cell;
+use super::feed::{Feed, Order};
 use super::reconciler::Reconciler;
 use super::settings::Settings;
 use super::{Backoff, cell::Stops};
 use crate::event::Emitter;
-use crate::{AppId, Application, Clock, Dice, Progress};
+use crate::{AppId, Application, Clock, Dice, Instance, Progress, RefSpec};
 
 /// Describes a [`Reconciler`]. Every setting has a default that suits production.
 #[derive(Debug, Default)]
@@ -131,12 +133,19 @@ impl ReconcilerBuilder {
         let mut cells: Vec<Arc<Cell>> = Vec::new();
         let emitter = Emitter::new(settings.events, settings.clock.clone());
         let settings = Arc::new(settings);
+        let order = Arc::new(Order::default());
+        let feed = || Arc::new(Feed::new(order.clone()));
+        let mut feeds: HashMap<(Instance, RefSpec), Arc<Feed>> = HashMap::new();
         for mut app in applications {
             app.policy.ignore = crate::ignore::timed(app.policy.ignore, settings.clock.clone());
             if cells.iter().any(|cell| cell.app.id == app.id) {
                 return Err(BuildError::Twice(app.id));
             }
-            cells.push(Arc::new(Cell::new(app, settings.clone(), emitter.clone())));
+            let shared = match app.source.instance() {
+                Some(source) => feeds.entry((source, app.reference())).or_insert_with(feed).clone(),
+                None => feed(),
+            };
+            cells.push(Arc::new(Cell::new(app, settings.clone(), shared, emitter.clone())));
         }
         if cells.is_empty() {
             return Err(BuildError::NoApplication);

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::feed::{Feed, Tick};
 use super::fight::Fights;
 use super::settings::Settings;
 use super::standing::Standing;
@@ -22,6 +23,7 @@ use crate::{
 pub(super) struct Cell {
     pub(super) app: Application,
     pub(super) settings: Arc<Settings>,
+    pub(super) feed: Arc<Feed>,
     pub(super) emitter: Emitter,
     /// Held for the length of a pass: passes of one application never overlap.
     pub(super) state: Mutex<State>,
@@ -99,7 +101,9 @@ pub(super) struct Rendered {
 #[derive(Debug, Default)]
 pub(super) struct PassEnd {
     pub(super) result: PassResult,
-    /// The source could not be read, and when to ask it again.
+    /// When to ask the source again, if it was asked.
+    pub(super) poll_at: Option<Instant>,
+    /// A revision could not be read, and when to try again.
     pub(super) source: Option<SourceTrouble>,
     /// Health that changes by time alone.
     pub(super) look_again: Vec<(ResourceId, Duration)>,
@@ -158,10 +162,10 @@ pub(super) struct Stops {
 }
 
 impl Cell {
-    pub(super) fn new(app: Application, settings: Arc<Settings>, emitter: Emitter) -> Self {
+    pub(super) fn new(app: Application, settings: Arc<Settings>, feed: Arc<Feed>, emitter: Emitter) -> Self {
         let status = watch::Sender::new(Status::new(app.id.clone()));
         let (state, wishes, approval) = (Mutex::default(), Wishes::default(), SyncMutex::default());
-        Self { app, settings, emitter, state, status, wishes, approval }
+        Self { app, settings, feed, emitter, state, status, wishes, approval }
     }
 
     pub(super) fn emit(&self, kind: EventKind) {
@@ -215,8 +219,10 @@ pub(super) struct Wishes {
 /// See [`Wishes`].
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    pub(super) refresh: bool,
-    pub(super) sync: bool,
+    /// When somebody said so last.
+    pub(super) refresh: Option<Tick>,
+    /// When somebody asked for it last.
+    pub(super) sync: Option<Tick>,
     pub(super) suspend: Option<bool>,
 }
 

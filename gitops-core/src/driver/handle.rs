@@ -19,7 +19,9 @@ pub struct Handle {
 impl Handle {
     /// Polls the application's source now.
     pub fn refresh(&self, app: &str) -> Result<(), Fault> {
-        find(&self.cells, app)?.wishes.add(|wanted| wanted.refresh = true);
+        let cell = find(&self.cells, app)?;
+        let now = cell.feed.order.next();
+        cell.wishes.add(|wanted| wanted.refresh = Some(now));
         Ok(())
     }
 
@@ -36,10 +38,12 @@ impl Handle {
     /// # }
     /// ```
     pub fn refresh_where(&self, mut concerned: impl FnMut(&Application) -> bool) -> Vec<AppId> {
+        // The same for all: those who share a source then share one poll.
+        let now = self.cells[0].feed.order.next();
         let concerned = self.cells.iter().filter(|cell| concerned(&cell.app));
         concerned
             .map(|cell| {
-                cell.wishes.add(|wanted| wanted.refresh = true);
+                cell.wishes.add(|wanted| wanted.refresh = Some(now));
                 cell.app.id.clone()
             })
             .collect()
@@ -47,7 +51,9 @@ impl Handle {
 
     /// Polls the source and compares everything now.
     pub fn sync(&self, app: &str) -> Result<(), Fault> {
-        find(&self.cells, app)?.wishes.add(|wanted| wanted.sync = true);
+        let cell = find(&self.cells, app)?;
+        let now = cell.feed.order.next();
+        cell.wishes.add(|wanted| wanted.sync = Some(now));
         Ok(())
     }
 
@@ -68,7 +74,8 @@ impl Handle {
     pub fn approve(&self, approval: Approval) -> Result<(), Fault> {
         let cell = find(&self.cells, approval.app.as_str())?;
         *cell.approval() = Some(approval);
-        cell.wishes.add(|wanted| wanted.sync = true);
+        let now = cell.feed.order.next();
+        cell.wishes.add(|wanted| wanted.sync = Some(now));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod builder;
 mod carry_out;
 mod cell;
 mod desire;
+mod feed;
 mod fight;
 mod handle;
 mod heal;

@@ -6,6 +6,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::cell::{Cell, PassEnd, State};
+use super::feed::Fresh;
 use super::pass::{Aim, Pass, Synced};
 use super::reconciler::Reconciler;
 use crate::cx::after;
@@ -198,7 +199,8 @@ fn approved(plan: Plan, approval: &Approval) -> Result<Plan, SyncError> {
 
 /// What the source has now, rendered.
 async fn current(cell: &Cell, state: &mut State, pass: &Pass<'_>) -> Result<Arc<Desired>, Fault> {
-    let revision = cell.poll(state, &pass.cx).await?;
+    let answer = cell.poll(state, &pass.cx, Fresh::Since(cell.feed.order.next())).await;
+    let revision = answer.revision.map_err(|note| note.to_fault())?;
     Ok(cell.desire(state, &pass.cx, &revision).await?)
 }
 

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use super::agenda::Work;
 use super::cell::{Cell, Held, PassEnd, PassResult, Released, SourceTrouble, State, Stops};
 use super::desire::NotDesired;
+use super::feed::{Answer, Fresh};
 use crate::{
     Class, Counts, Cx, Decision, Desired, DriftPolicy, EventKind, Expect, Fault, Goal, Inputs, Observation,
     Observe, Placed, Plan, ResourceId, Revision, SyncReport, Trigger, plan,
 };
-
-/// For asking a source what it has: no content moves.
-const RESOLVING: Duration = Duration::from_secs(60);
 
 /// What a pass is given.
 #[derive(Clone)]
@@ -53,9 +51,18 @@ impl Cell {
     pub(super) async fn pass(&self, work: Work, stops: &Stops) -> PassEnd {
         let mut state = self.state.lock().await;
         let pass = self.begin_pass(stops);
+        let mut poll_at = None;
         let ended = match work {
-            Work::Poll => self.follow(&mut state, &pass, None).await,
-            Work::Sync(trigger) => self.follow(&mut state, &pass, Some(trigger)).await,
+            Work::Poll(fresh) => {
+                let answer = self.poll(&state, &pass.cx, fresh).await;
+                poll_at = Some(answer.again_at);
+                self.follow(&mut state, &pass, answer, None).await
+            }
+            Work::Sync(trigger, fresh) => {
+                let answer = self.poll(&state, &pass.cx, fresh).await;
+                poll_at = Some(answer.again_at);
+                self.follow(&mut state, &pass, answer, Some(trigger)).await
+            }
             Work::Resync(trigger) => self.keep(&mut state, &pass, trigger, Aim::Keep).await,
             Work::Heal(ids) => match state.in_force.clone() {
                 Some(desired) => self.heal(&mut state, &pass, &desired, ids).await,
@@ -65,7 +72,7 @@ impl Cell {
         };
         let end = ended.unwrap_or_else(|fault| self.failed(&mut state, &fault, stops));
         self.publish(&state);
-        end
+        PassEnd { poll_at, ..end }
     }
 
     /// A pass that could not be made.
@@ -84,11 +91,12 @@ impl Cell {
         &self,
         state: &mut State,
         pass: &Pass<'_>,
+        answer: Answer,
         trigger: Option<Trigger>,
     ) -> Result<PassEnd, Fault> {
-        let revision = match self.poll(state, &pass.cx).await {
+        let revision = match answer.revision {
             Ok(revision) => revision,
-            Err(fault) => return Ok(self.source_failed(state, pass, None, &fault, trigger).await),
+            Err(note) => return Ok(self.source_failed(state, pass, None, &note.to_fault(), trigger).await),
         };
         if state.held.as_ref().is_some_and(|held| held.revision != revision.id) {
             state.held = None;
@@ -154,6 +162,7 @@ impl Cell {
         }
         // The source may have used up the time of the pass; what is in force has its own.
         let pass = Pass { cx: pass.cx.renewed(self.settings.timeout), ..*pass };
+        let was_found = revision.is_some();
         let was_known = state.in_force.is_some();
         let restored = self.restore(state, &pass.cx).await;
         let in_force = state.in_force.as_ref().map(|desired| desired.revision().clone());
@@ -166,10 +175,12 @@ impl Cell {
         };
         let end = end.unwrap_or_else(|fault| self.failed(state, &fault, pass.stops));
         let trouble = match result {
-            PassResult::Transient => SourceTrouble::Passing(fault.class.retry_after()),
-            _ => SourceTrouble::Lasting,
+            // When to ask again was said with the answer.
+            _ if !was_found => None,
+            PassResult::Transient => Some(SourceTrouble::Passing(fault.class.retry_after())),
+            _ => Some(SourceTrouble::Lasting),
         };
-        PassEnd { source: Some(trouble), ..end }
+        PassEnd { source: trouble, ..end }
     }
 
     /// Compares everything with what is in force, whatever the source has.
@@ -385,13 +396,13 @@ impl Cell {
     }
 
     /// Asks the source what is wanted now.
-    pub(super) async fn poll(&self, state: &State, cx: &Cx) -> Result<Revision, Fault> {
-        let cx = cx.within(RESOLVING);
-        let revision = cx.bound("asking the source", self.app.source.resolve(&cx, &self.app.want)).await??;
+    pub(super) async fn poll(&self, state: &State, cx: &Cx, fresh: Fresh) -> Answer {
+        let answer = self.feed.poll(cx, &self.app, &self.settings, fresh).await;
+        let Ok(revision) = &answer.revision else { return answer };
         let attempted = self.status.borrow().attempted.as_ref().map(|attempted| attempted.id.clone());
-        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| refused.is_same_proof(&revision));
+        let is_refused = state.refused.as_ref().is_some_and(|(refused, _)| refused.is_same_proof(revision));
         let changed = attempted.as_deref() != Some(&revision.id) && !is_refused;
         self.emit(EventKind::Polled { revision: revision.clone(), changed });
-        Ok(revision)
+        answer
     }
 }

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::builder::ReconcilerBuilder;
 use super::cell::{Cell, Stops};
+use super::feed::Tick;
 use super::handle::Handle;
 use super::settings::Settings;
 use super::worker;
@@ -63,10 +64,12 @@ impl Reconciler {
         // When this future is dropped, everything below it stops.
         let stops = Stops { soft: self.stops.soft.child_token(), hard: self.stops.hard.child_token() };
         let _stop_when_dropped = stops.hard.clone().drop_guard();
+        // The same for all: those who share a source share its first answer.
+        let begun = self.cells[0].feed.order.next();
         let mut workers = JoinSet::new();
         for cell in self.cells.iter() {
             let (cell, stops, gate) = (cell.clone(), stops.clone(), gate.clone());
-            workers.spawn(supervise(cell, stops, gate));
+            workers.spawn(supervise(cell, stops, gate, begun));
         }
         let hard = stops.hard.clone();
         let grace = self.settings.grace;
@@ -133,11 +136,11 @@ pub(super) fn find<'a>(cells: &'a [Arc<Cell>], app: &str) -> Result<&'a Arc<Cell
 }
 
 /// Runs a worker; begins it again if it panics.
-async fn supervise(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>) {
+async fn supervise(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>, begun: Tick) {
     loop {
         // In a set of its own, so that dropping this ends the worker.
         let mut worker = JoinSet::new();
-        worker.spawn(worker::work(cell.clone(), stops.clone(), gate.clone()));
+        worker.spawn(worker::work(cell.clone(), stops.clone(), gate.clone(), begun));
         match worker.join_next().await {
             Some(Err(error)) if error.is_panic() => {
                 let app: &AppId = &cell.app.id;

@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use super::agenda::{Agenda, Work};
 use super::backoff::shorten;
 use super::cell::{Cell, PassEnd, PassResult, SourceTrouble, Stops};
+use super::feed::Tick;
 use crate::cx::after;
 use crate::{Dirty, EventKind, Events};
 
@@ -19,8 +20,9 @@ const LONGEST_REWATCH: Duration = Duration::from_secs(60);
 /// Hints that are taken in at once: a stream that never pauses must not keep the worker from its work.
 const MOST_HINTS: usize = 1_000;
 
-pub(super) async fn work(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>) {
-    Worker::new(cell, stops).run(gate).await;
+/// What the source has counts as unknown since `begun`.
+pub(super) async fn work(cell: Arc<Cell>, stops: Stops, gate: Arc<Semaphore>, begun: Tick) {
+    Worker::new(cell, stops, begun).run(gate).await;
 }
 
 struct Worker {
@@ -45,11 +47,11 @@ enum Woken {
 }
 
 impl Worker {
-    fn new(cell: Arc<Cell>, stops: Stops) -> Self {
+    fn new(cell: Arc<Cell>, stops: Stops, begun: Tick) -> Self {
         let watches = cell.app.target.capabilities().watches;
         let live = watches.then(|| cell.app.target.watch(&cell.app.id));
         let hints = cell.app.source.hints();
-        let mut agenda = Agenda::new(Instant::now());
+        let mut agenda = Agenda::new(Instant::now(), begun);
         let status = cell.status.borrow().clone();
         // Another worker was here before; what happened since it ended, nobody saw.
         if status.attempted.is_some() {
@@ -83,7 +85,7 @@ impl Worker {
                 Woken::Stop => break,
                 Woken::Wish | Woken::Time => {}
                 Woken::Live(dirty) => self.hear_live(dirty),
-                Woken::Hint(Some(())) => self.agenda.hint(Instant::now()),
+                Woken::Hint(Some(())) => self.agenda.hint(Instant::now(), self.cell.feed.order.next()),
                 Woken::Hint(None) => self.hints = None,
             }
         }
@@ -161,17 +163,17 @@ impl Worker {
                 self.cell.emit(EventKind::Suspended);
             }
             Some(false) if self.agenda.is_suspended() => {
-                self.agenda.resume();
+                self.agenda.resume(self.cell.feed.order.next());
                 self.cell.update_status(|status| status.suspended = false);
                 self.cell.emit(EventKind::Resumed);
             }
             _ => {}
         }
-        if wanted.refresh {
-            self.agenda.hint(Instant::now());
+        if let Some(at) = wanted.refresh {
+            self.agenda.hint(Instant::now(), at);
         }
-        if wanted.sync {
-            self.agenda.ask();
+        if let Some(at) = wanted.sync {
+            self.agenda.ask(at);
         }
     }
 
@@ -179,11 +181,7 @@ impl Worker {
     fn begin(&mut self, work: &Work) {
         let settings = &self.cell.settings;
         let now = Instant::now();
-        if matches!(work, Work::Poll | Work::Sync(_)) {
-            self.agenda
-                .poll_at(after(now, shorten(settings.interval, settings.jitter, settings.dice.roll())));
-        }
-        if matches!(work, Work::Sync(_) | Work::Resync(_)) || !self.agenda.has_resync() {
+        if matches!(work, Work::Sync(..) | Work::Resync(_)) || !self.agenda.has_resync() {
             let jitter = settings.jitter;
             let roll = settings.dice.roll();
             self.agenda.resync_at(settings.resync.map(|every| after(now, shorten(every, jitter, roll))));
@@ -192,6 +190,9 @@ impl Worker {
 
     fn note(&mut self, work: &Work, end: PassEnd) {
         let now = Instant::now();
+        if let Some(at) = end.poll_at {
+            self.agenda.poll_at(at);
+        }
         for (id, wait) in end.look_again {
             self.agenda.look_again(id, after(now, wait));
         }
@@ -205,7 +206,7 @@ impl Worker {
                 let wait = |failures| backoff.after(failures, roll).max(not_before.unwrap_or_default());
                 self.agenda.poll_failed(now, wait);
             }
-            None if matches!(work, Work::Poll | Work::Sync(_)) => self.agenda.polled(),
+            None if matches!(work, Work::Poll(_) | Work::Sync(..)) => self.agenda.polled(),
             _ => {}
         }
         let wait = match end.result {

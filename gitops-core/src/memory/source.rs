@@ -9,8 +9,8 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::snapshot::{MemorySnapshot, Tree};
 use crate::{
-    Class, Clock, Cx, Digest, Events, Fault, InvalidPath, Person, Provenance, RefSpec, RepoPath, Revision,
-    Snapshot, Source, SystemClock,
+    Class, Clock, Cx, Digest, Events, Fault, Instance, InvalidPath, Person, Provenance, RefSpec, RepoPath,
+    Revision, Snapshot, Source, SystemClock,
 };
 
 /// A source in memory: commits on a branch, each with the whole tree. Clones share it.
@@ -30,6 +30,7 @@ pub struct MemorySource {
 #[derive(Debug)]
 struct Inner {
     name: String,
+    instance: Instance,
     history: Mutex<History>,
     changed: watch::Sender<()>,
     clock: Arc<dyn Clock>,
@@ -71,6 +72,7 @@ impl MemorySource {
         Self {
             inner: Arc::new(Inner {
                 name: name.into(),
+                instance: Instance::new(),
                 history: Mutex::default(),
                 changed: watch::Sender::new(()),
                 clock: Arc::new(clock),
@@ -213,6 +215,10 @@ impl History {
 impl Source for MemorySource {
     fn identity(&self) -> String {
         format!("memory:{}", self.inner.name)
+    }
+
+    fn instance(&self) -> Option<Instance> {
+        Some(self.inner.instance.clone())
     }
 
     async fn resolve(&self, cx: &Cx, want: &RefSpec) -> Result<Revision, Fault> {

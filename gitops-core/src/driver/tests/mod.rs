@@ -16,6 +16,7 @@ mod refresh;
 mod removal;
 mod rendering;
 mod secrets;
+mod sharing;
 mod source;
 mod status;
 mod sync;

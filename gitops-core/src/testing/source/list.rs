@@ -6,6 +6,7 @@ macro_rules! __source_clauses {
     ([$($then:tt)*] $($context:tt)*) => { $($then)*! { $($context)*;
 resolving always the_identity_is_stable "`identity` is the same after a restart.";
 resolving always two_places_have_two_identities "Two places never share an identity.";
+resolving always only_one_source_is_the_same_instance "`instance` is the same each time, and another one for another place.";
 resolving credentials nothing_tells_the_credentials "Identity, `Debug` texts and faults hold no credentials.";
 resolving always resolving_finds_the_newest_revision "`resolve` answers what the reference points to now, not what it pointed to before.";
 resolving always a_reference_that_does_not_exist_is_not_found "A reference that does not exist is `NotFound`.";

@@ -28,6 +28,14 @@ pub(super) async fn two_places_have_two_identities(h: &dyn SourceHarness) -> Che
     Ok(())
 }
 
+pub(super) async fn only_one_source_is_the_same_instance(h: &dyn SourceHarness) -> Checked {
+    let (one, two) = (h.open().await, h.elsewhere().await);
+    let Some(instance) = one.instance() else { return Ok(()) };
+    ensure!(one.instance().as_ref() == Some(&instance), "it is another one when asked again");
+    ensure!(two.instance() != Some(instance), "another place says that it is the same source");
+    Ok(())
+}
+
 pub(super) async fn nothing_tells_the_credentials(h: &dyn SourceHarness) -> Checked {
     let secrets = h.credentials()?;
     let bench = Bench::new(h).await;

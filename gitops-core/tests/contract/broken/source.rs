@@ -1,12 +1,12 @@
 //! Sources that keep all of the contract but one thing.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gitops_core::testing::source::{Able, SourceHarness, Trouble, clause, run};
 use gitops_core::testing::{Failure, Verdict, block_on};
 use gitops_core::{
-    Class, Cx, Entry, EntryKind, Events, Fault, RefSpec, RepoPath, Revision, Snapshot, Source, TreeId,
-    async_trait,
+    Class, Cx, Entry, EntryKind, Events, Fault, Instance, RefSpec, RepoPath, Revision, Snapshot, Source,
+    TreeId, async_trait,
 };
 
 use crate::source::Memory;
@@ -16,6 +16,8 @@ enum Flaw {
     Nothing,
     HasOneIdentity,
     RenamesItself,
+    IsAlwaysAnother,
+    IsTheSameAsAll,
     RemembersTheFirstAnswer,
     FindsEveryReference,
     FetchesTheNewest,
@@ -62,6 +64,15 @@ impl Source for Broken {
             Flaw::HasOneIdentity => "source".to_owned(),
             Flaw::RenamesItself => format!("{} {}", self.inner.identity(), self.number),
             _ => self.inner.identity(),
+        }
+    }
+
+    fn instance(&self) -> Option<Instance> {
+        static ALL: LazyLock<Instance> = LazyLock::new(Instance::new);
+        match self.flaw {
+            Flaw::IsAlwaysAnother => Some(Instance::new()),
+            Flaw::IsTheSameAsAll => Some(ALL.clone()),
+            _ => self.inner.instance(),
         }
     }
 
@@ -218,9 +229,11 @@ impl SourceHarness for Harness {
 }
 
 #[rustfmt::skip]
-const CAUGHT: [(Flaw, &str); 20] = [
+const CAUGHT: [(Flaw, &str); 22] = [
     (Flaw::HasOneIdentity, "two_places_have_two_identities"),
     (Flaw::RenamesItself, "the_identity_is_stable"),
+    (Flaw::IsAlwaysAnother, "only_one_source_is_the_same_instance"),
+    (Flaw::IsTheSameAsAll, "only_one_source_is_the_same_instance"),
     (Flaw::RemembersTheFirstAnswer, "resolving_finds_the_newest_revision"),
     (Flaw::FindsEveryReference, "a_reference_that_does_not_exist_is_not_found"),
     (Flaw::FetchesTheNewest, "what_is_fetched_is_what_was_asked_for"),
