@@ -161,6 +161,9 @@ pub(crate) struct App {
     /// Leaves out what matches, as in a .gitignore, and as the repository's .sourceignore files do; may be given again.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
+    /// Fetches commits without their history. Nobody can tell then when a branch is forced to another one.
+    #[arg(long, conflicts_with = "verify")]
+    pub(crate) shallow: bool,
     /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
     #[arg(long)]
     pub(crate) prune: bool,

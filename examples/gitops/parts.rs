@@ -67,6 +67,9 @@ pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Res
     if let Some(app) = deploying {
         source = app.include.iter().fold(source, GitSourceBuilder::with_include);
         source = app.exclude.iter().fold(source, GitSourceBuilder::with_exclude);
+        if app.shallow {
+            source = source.shallow();
+        }
         if let Some(mode) = app.trust.verify {
             source = source.with_verification(verification(mode, &app.trust)?);
         }

@@ -30,6 +30,7 @@ pub struct GitSourceBuilder {
     mirror_dir: Option<PathBuf>,
     limits: Limits,
     max_packs: usize,
+    shallow: bool,
     sieve: Sieve,
     allowed: Allowed,
     credentials_over_http: bool,
@@ -69,6 +70,7 @@ impl GitSourceBuilder {
                 unpacked_bytes: DEFAULT_UNPACKED_BYTES,
             },
             max_packs: crate::mirror::MAX_PACKS,
+            shallow: false,
             sieve: Sieve::default(),
             allowed: Allowed::default(),
             credentials_over_http: false,
@@ -183,6 +185,15 @@ impl GitSourceBuilder {
         self
     }
 
+    /// Fetches commits without what came before them, if the server is able to do that, as it always is for a commit that is
+    /// followed by its id. What is in large repositories only for the record then never arrives; in return, nobody can tell
+    /// when a branch is forced to another history. [`GitSource::history`] and its like still get the whole history, when
+    /// they are asked.
+    pub fn shallow(mut self) -> Self {
+        self.shallow = true;
+        self
+    }
+
     /// Allows local paths and `file://` URLs. They are served by the machine's `git` program, without any
     /// configuration of the machine, the user or the environment.
     pub fn allow_local(mut self) -> Self {
@@ -257,6 +268,11 @@ impl GitSourceBuilder {
             let (place, reason) = ("the verification".into(), "there is no key".into());
             return Err(GitError::InvalidKeys { place, reason });
         }
+        #[cfg(feature = "verify")]
+        if self.shallow && self.verification.is_some() {
+            let detail = "verifying without the history: leave out shallow()".into();
+            return Err(GitError::Unsupported { detail });
+        }
         let address = Address::parse(&self.url, self.allowed)?;
         let identity = address.identity();
         let want = Want::from_spec(&self.want)?.unwrap_or(Want::Head);
@@ -297,6 +313,7 @@ impl GitSourceBuilder {
             sieve: self.sieve,
             root,
             max_packs: self.max_packs,
+            shallow: self.shallow,
             #[cfg(feature = "verify")]
             verification: self.verification,
         }))

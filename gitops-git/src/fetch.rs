@@ -1,6 +1,7 @@
 //! Receiving what a commit needs and the mirror lacks.
 
 use std::io::{self, BufRead, Read};
+use std::num::NonZeroU32;
 
 use gix::negotiate::Algorithm;
 use gix::odb::pack;
@@ -11,34 +12,36 @@ use gix::protocol::fetch::{self, Arguments, RefMap, Shallow, Tags, negotiate};
 use gix::protocol::transport::client::blocking_io::Transport;
 
 use crate::GitError;
-use crate::mirror::damaged;
+use crate::mirror::{Depth, damaged};
 use crate::refs::{agent, handshake};
 use crate::remote::{Limits, Remote};
 use crate::stop::Stop;
 use crate::transport::converse;
 use crate::unpacked;
 
-/// Fetches one commit with its whole history into the repository; by the id of an annotated tag, that too. Objects that the repository has are not sent again.
+/// Fetches one commit into the repository, with its whole history or, where the server can do that, without; by the id of an
+/// annotated tag, that too. Objects that the repository has are not sent again.
 ///
 /// Until the pack is complete and checked, nothing of it can be seen: it is written beside, then renamed.
 pub(crate) fn fetch(
     remote: &Remote,
     repo: &gix::Repository,
     id: gix::ObjectId,
+    depth: Depth,
     stop: &Stop,
 ) -> Result<(), GitError> {
-    converse(remote, stop, "fetching", |transport| receive(transport, repo, id, remote.limits, stop)).map_err(
-        |error| match error {
+    converse(remote, stop, "fetching", |transport| receive(transport, repo, id, depth, remote.limits, stop))
+        .map_err(|error| match error {
             GitError::RevisionNotFound { .. } => GitError::RevisionNotFound { id: id.to_string() },
             other => other,
-        },
-    )
+        })
 }
 
 fn receive(
     transport: &mut dyn Transport,
     repo: &gix::Repository,
     id: gix::ObjectId,
+    depth: Depth,
     limits: Limits,
     stop: &Stop,
 ) -> gix::Result<()> {
@@ -60,6 +63,10 @@ fn receive(
         object_hash: repo.object_hash(),
         ..RefMap::default()
     };
+    let shallow = match depth {
+        Depth::Commit if cuts_histories(&hello) => Shallow::DepthAtRemote(NonZeroU32::MIN),
+        _ => Shallow::NoChange,
+    };
     let mut objects = repo.objects.clone();
     // Commits of the other side that are looked for and missing must not make us read the directory each time.
     objects.refresh = gix::odb::store::RefreshMode::Never;
@@ -69,6 +76,7 @@ fn receive(
         objects: &objects,
         graph: &mut graph,
         ref_map: &ref_map,
+        shallow: &shallow,
         negotiator: Algorithm::Consecutive.into_negotiator(),
         stop,
     };
@@ -115,7 +123,7 @@ fn receive(
         },
         fetch::Options {
             shallow_file: repo.shallow_file()?,
-            shallow: &Shallow::NoChange,
+            shallow: &shallow,
             tags: Tags::None,
             // Its history would end somewhere, and force-pushes could not be told.
             reject_shallow_remote: false,
@@ -139,11 +147,20 @@ fn gives_out(hello: &Handshake, id: gix::ObjectId) -> bool {
         })
 }
 
+/// Whether the server can leave out what came before a commit.
+fn cuts_histories(hello: &Handshake) -> bool {
+    match hello.capabilities.capability("fetch") {
+        Some(fetch) => fetch.supports("shallow").unwrap_or(false),
+        None => hello.capabilities.contains("shallow"),
+    }
+}
+
 struct Negotiation<'a, 'b, 'c> {
     repo: &'a gix::Repository,
     objects: &'a gix::OdbHandle,
     graph: &'a mut gix::negotiate::Graph<'b, 'c>,
     ref_map: &'a RefMap,
+    shallow: &'a Shallow,
     negotiator: Box<dyn gix::negotiate::Negotiator>,
     stop: &'a Stop,
 }
@@ -164,14 +181,14 @@ impl fetch::Negotiate for Negotiation<'_, '_, '_> {
             &mut *self.negotiator,
             self.graph,
             self.ref_map,
-            &Shallow::NoChange,
+            self.shallow,
             |_| false,
         );
         self.blame(done)
     }
 
     fn add_wants(&mut self, arguments: &mut Arguments, known: &[bool]) -> bool {
-        negotiate::add_wants(self.objects, arguments, self.ref_map, known, &Shallow::NoChange, |_| false)
+        negotiate::add_wants(self.objects, arguments, self.ref_map, known, self.shallow, |_| false)
     }
 
     fn one_round(

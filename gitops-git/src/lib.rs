@@ -56,6 +56,11 @@
 //! Blocking work runs on tokio's blocking threads; the runtime needs its time and I/O drivers (`enable_all`). All work
 //! ends with the context's deadline or cancellation, or when the future is dropped.
 //!
+//! # Depth
+//! A reference is followed with its history: it tells what follows on what, and answers questions about the past. A commit that
+//! is followed by its id, and everything in a source that is [`GitSourceBuilder::shallow`], comes without, if the server is able to do
+//! that. [`GitSource::history`] and its like get the history when they are asked.
+//!
 //! # What counts
 //! A `.sourceignore` file leaves out what is below its directory and matches, as a `.gitignore` does;
 //! [`GitSourceBuilder::with_exclude`] and [`GitSourceBuilder::with_include`] say it in the program. What is left out is not in
@@ -71,6 +76,7 @@
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
 //! | commits that a history looks at | 1,000,000 | [`HistoryOptions::with_max_commits`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
+//! | bytes of a mirror before it is fetched anew | twice those of an operation | |
 //! | commits looked at to verify a history | 200,000 | `Verification::with_trusted_since` names a newer one |
 //!
 //! Objects stay compressed in the mirror, and are unpacked one at a time: the limit on all of them bounds time, not
@@ -106,6 +112,7 @@ mod unpacked;
 #[cfg(feature = "verify")]
 mod verify;
 mod versions;
+mod wanted;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 

@@ -1,12 +1,13 @@
 //! The local copy of a repository: a bare repository that only this source writes.
 //!
 //! ```text
-//! <root>/<hash of URL and credential>-<slot>/   one process at a time (`lock`)
+//! <root>/<hash of URL, credential and depth>-<slot>/   one process at a time (`lock`)
 //!     current                                   names the repository in use
 //!     notes                                     what is remembered beside objects
 //!     repo-<n>.git/                             replaced when it is damaged or has too many packs
 //! ```
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,24 @@ const SLOTS: usize = 32;
 /// A commit that cannot be read has everything fetched anew, but no sooner than this after the last time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
+/// A mirror that holds more than so many times what one operation may receive is made anew: histories that were forced
+/// away would else stay for ever. One that is new never holds so much.
+const MOST_CLONES: u64 = 2;
+
+const TIPS: &str = "refs/gitops/tips/";
+
 /// With more packs than this, lookups slow down, and gix runs out of slots for indices in the end.
 pub(crate) const MAX_PACKS: usize = 50;
+
+/// How much of a history a mirror holds. One that may end anywhere is apart from whole ones: a server that is told that a
+/// commit is there takes what came before it for known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All that came before its commits.
+    Whole,
+    /// The commits alone, as far as the server is able to leave out the rest.
+    Commit,
+}
 
 /// A directory that holds the mirror, locked for this process.
 #[derive(Debug)]
@@ -41,7 +58,9 @@ pub(crate) struct Mirror {
     pub(crate) notes: Notes,
     /// Held, never read: the lock ends with it. Snapshots keep it too, by way of [`Repository`].
     lock: Arc<File>,
+    depth: Depth,
     max_packs: usize,
+    max_bytes: u64,
     /// The commit for which it was last made anew, and when.
     renewed_for: Option<(gix::ObjectId, Instant)>,
 }
@@ -54,6 +73,12 @@ pub(crate) struct Repository {
     /// Something that should be in it is not.
     damaged: AtomicBool,
     _lock: Arc<File>,
+}
+
+#[derive(Debug, Default)]
+struct Packs {
+    count: usize,
+    bytes: u64,
 }
 
 impl Repository {
@@ -72,9 +97,15 @@ impl Repository {
         self.damaged.store(true, Ordering::Relaxed);
     }
 
-    fn packs(&self) -> usize {
-        let Ok(entries) = fs::read_dir(self.path.join("objects/pack")) else { return 0 };
-        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack")).count()
+    fn packs(&self) -> Packs {
+        let entries = fs::read_dir(self.path.join("objects/pack")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack")).fold(
+            Packs::default(),
+            |packs, pack| Packs {
+                count: packs.count + 1,
+                bytes: packs.bytes + pack.metadata().map_or(0, |metadata| metadata.len()),
+            },
+        )
     }
 }
 
@@ -88,14 +119,20 @@ impl Drop for Repository {
 }
 
 impl Mirror {
+    /// Whether there was ever one.
+    pub(crate) fn is_there(root: &Path, remote: &Remote, depth: Depth) -> bool {
+        root.join(format!("{}-0", dir_name(remote, depth))).is_dir()
+    }
+
     /// Opens the mirror of a remote, or makes an empty one.
-    pub(crate) fn open(root: &Path, remote: &Remote, max_packs: usize) -> Result<Self, GitError> {
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |error: std::io::Error| GitError::MirrorDir { path, reason: error.to_string() }
-        };
+    pub(crate) fn open(
+        root: &Path,
+        remote: &Remote,
+        depth: Depth,
+        max_packs: usize,
+    ) -> Result<Self, GitError> {
         make_private_dir(root).map_err(fail(root))?;
-        let name = dir_name(remote);
+        let name = dir_name(remote, depth);
         for slot in 0..SLOTS {
             let dir = root.join(format!("{name}-{slot}"));
             private_dir(&dir).map_err(fail(&dir))?;
@@ -109,7 +146,9 @@ impl Mirror {
                         dir,
                         repository,
                         lock,
+                        depth,
                         max_packs,
+                        max_bytes: remote.limits.received_bytes.saturating_mul(MOST_CLONES),
                         renewed_for: None,
                     });
                 }
@@ -157,7 +196,7 @@ impl Mirror {
             self.renew()?;
         } else if self.repository.damaged.load(Ordering::Relaxed) {
             self.renew_for(id, "it could not be read before")?;
-        } else if self.repository.packs() > self.max_packs {
+        } else if self.repository.packs().count > self.max_packs {
             match self.repack(stop) {
                 Err(GitError::Damaged { detail }) => {
                     tracing::warn!(%detail, "the mirror cannot be repacked and is made anew");
@@ -180,24 +219,57 @@ impl Mirror {
         self.renew()
     }
 
+    /// Whether an object is there.
+    pub(crate) fn has(&self, id: gix::ObjectId) -> bool {
+        open(&self.repository.path).is_ok_and(|repo| repo.has_object(id))
+    }
+
+    /// Whether it holds much more than what a clone receives.
+    pub(crate) fn is_outgrown(&self) -> bool {
+        self.repository.packs().bytes > self.max_bytes
+    }
+
+    /// Puts a new repository in the place of the current one, once `fetch` has brought into it what is wanted. If that fails,
+    /// the current one stays.
+    pub(crate) fn refill(
+        &mut self,
+        fetch: impl FnOnce(&gix::Repository) -> Result<(), GitError>,
+    ) -> Result<Arc<Repository>, GitError> {
+        tracing::info!("the mirror has grown too large and is made anew");
+        self.replace(|_, new| fetch(&open(new).map_err(|error| damaged(&error))?))?;
+        Ok(self.repository.clone())
+    }
+
     /// Puts a new, empty repository in the place of the current one.
     fn renew(&mut self) -> Result<(), GitError> {
         self.replace(|_, _| Ok(()))
     }
 
     fn repack(&mut self, stop: &Stop) -> Result<(), GitError> {
+        let depth = self.depth;
         self.replace(|old, new| {
             repack(&old.join("objects"), &new.join("objects"), stop)?;
             let open = |path: &Path| open(path).map_err(|error| damaged(&error));
             let (old, new) = (open(old)?, open(new)?);
+            let cut = old.shallow_commits().map_err(|error| damaged(&error))?;
+            let cut: HashSet<_> = cut.iter().flat_map(|commits| commits.iter().copied()).collect();
+            let mut shallow = String::new();
             let platform = old.references().map_err(|error| damaged(&error))?;
             for reference in platform.all().map_err(|error| damaged(&error))? {
                 let reference = reference.map_err(|error| damaged(&error))?;
                 if let Some(id) = reference.target().try_id()
                     && let Ok(name) = reference.name().as_bstr().to_str()
+                    // Each end of a history is told to the server with each fetch: only those that are built upon stay.
+                    && (depth == Depth::Whole || name.starts_with(TIPS))
                 {
+                    if cut.contains(id) {
+                        shallow.extend([id.to_string().as_str(), "\n"]);
+                    }
                     keep(&new, name, id.to_owned())?;
                 }
+            }
+            if !shallow.is_empty() {
+                fs::write(new.path().join("shallow"), shallow).map_err(fail(new.path()))?;
             }
             Ok(())
         })
@@ -206,22 +278,28 @@ impl Mirror {
     /// Fills a new repository, and puts it in the place of the current one, which lives until its last reader ends.
     fn replace(&mut self, fill: impl FnOnce(&Path, &Path) -> Result<(), GitError>) -> Result<(), GitError> {
         let old = &self.repository.path;
-        let fail =
-            |error: std::io::Error| GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() };
         let last = old.file_name().and_then(|name| number(&name.to_string_lossy()));
         let name = format!("repo-{}.git", last.map_or(0, |n| n.wrapping_add(1)));
-        let path = make_repository(&self.dir, &name).map_err(fail)?;
+        let path = make_repository(&self.dir, &name).map_err(fail(&self.dir))?;
         fill(old, &path).inspect_err(|_| drop(fs::remove_dir_all(&path)))?;
-        put_in_use(&self.dir, &name).map_err(fail)?;
+        put_in_use(&self.dir, &name).map_err(fail(&self.dir))?;
         self.repository.replaced.store(true, Ordering::Relaxed);
         self.repository = Arc::new(Repository::new(path, &self.lock));
         Ok(())
     }
 }
 
-/// One name for each pair of repository and credential. The credential itself is only in a hash.
-fn dir_name(remote: &Remote) -> String {
+fn fail(path: &Path) -> impl FnOnce(std::io::Error) -> GitError {
+    let path = path.to_owned();
+    move |error| GitError::MirrorDir { path, reason: error.to_string() }
+}
+
+/// One name for each repository, credential and depth. The credential itself is only in a hash.
+fn dir_name(remote: &Remote, depth: Depth) -> String {
     let mut hash = Sha256::new();
+    if depth == Depth::Commit {
+        hash.update([0]);
+    }
     hash.update(remote.identity.as_bytes());
     hash.update([0]);
     // One user may see what another may not, and paths below a home directory are each user's own.
@@ -351,7 +429,7 @@ pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Res
 
 /// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.
 pub(crate) fn tip_name(reference: &str) -> String {
-    format!("refs/gitops/tips/{}", hash_name(reference))
+    format!("{TIPS}{}", hash_name(reference))
 }
 
 /// The mirror's own name for the annotated tag that a reference of the remote points to.

@@ -1,6 +1,6 @@
 //! [`GitSource`]: a repository as a source of desired state.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,14 +10,15 @@ use gitops_core::{Cx, Fault, Instance, Provenance, RefSpec, Revision, Signer, Sn
 
 use crate::builder::GitSourceBuilder;
 use crate::error::GitError;
-use crate::mirror::{self, Mirror};
-use crate::reference::{Want, commit_id};
+use crate::mirror::{self, Depth, Mirror};
+use crate::reference::Want;
 use crate::remote::Remote;
 use crate::sieve::{Sieve, Sifted};
 use crate::snapshot::{GitSnapshot, LinkIndex};
 use crate::stop::{self, Stop, lock};
 #[cfg(feature = "verify")]
-use crate::verify::{Candidate, InForce};
+use crate::verify::Candidate;
+use crate::wanted::Wanted;
 use crate::{fetch, history, refs};
 
 /// A Git repository as a [`Source`].
@@ -41,18 +42,29 @@ pub(crate) struct Settings {
     pub(crate) sieve: Sieve,
     pub(crate) root: PathBuf,
     pub(crate) max_packs: usize,
+    /// Whether commits are fetched without what came before them, also those that a reference leads to.
+    pub(crate) shallow: bool,
     #[cfg(feature = "verify")]
     pub(crate) verification: Option<crate::Verification>,
 }
 
+/// Commits of which it is remembered that they are followed by their ids.
+const MAX_PINNED: usize = 1000;
+
+/// One fetch at a time. Who comes second for the same commit finds it there.
+type MirrorSlot = Arc<tokio::sync::Mutex<Option<Mirror>>>;
+
 struct Inner {
     settings: Settings,
     instance: Instance,
-    /// One fetch at a time. Who comes second for the same commit finds it there.
-    mirror: Arc<tokio::sync::Mutex<Option<Mirror>>>,
+    whole: MirrorSlot,
+    /// Commits without what came before them.
+    cut: MirrorSlot,
     /// Where references were seen to point to last. Only these moves are noted in the mirror: fetching an old revision
     /// again is no force-push.
     tips: Mutex<HashMap<String, gix::ObjectId>>,
+    /// Commits that are followed by their ids, the latest last.
+    pinned: Mutex<VecDeque<gix::ObjectId>>,
     links: Arc<LinkIndex>,
 }
 
@@ -76,8 +88,10 @@ impl GitSource {
             inner: Arc::new(Inner {
                 settings,
                 instance: Instance::new(),
-                mirror: Arc::default(),
+                whole: Arc::default(),
+                cut: Arc::default(),
                 tips: Mutex::default(),
+                pinned: Mutex::default(),
                 links: Arc::default(),
             }),
         }
@@ -88,9 +102,34 @@ impl GitSource {
         format!("{} ({what})", self.inner.settings.remote.identity)
     }
 
+    /// Which mirror to look in, and to fetch into: one that has the commit already, if it will do.
+    async fn depth(&self, cx: &Cx, wanted: &Wanted) -> Result<Depth, Fault> {
+        // A reference is followed in one mirror: there, its last tip is known.
+        let is_followed = wanted.reference.is_some() && !self.inner.settings.shallow;
+        if wanted.needs_history || is_followed || self.verifies() {
+            return Ok(Depth::Whole);
+        }
+        for depth in [Depth::Whole, Depth::Commit] {
+            let mut mirror = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await?;
+            let (inner, id) = (self.inner.clone(), wanted.id);
+            let is_there = stop::run(cx, move |_| {
+                let Settings { remote, root, max_packs, .. } = &inner.settings;
+                if mirror.is_none() && Mirror::is_there(root, remote, depth) {
+                    *mirror = Some(Mirror::open(root, remote, depth, *max_packs)?);
+                }
+                Ok(mirror.as_ref().is_some_and(|mirror| mirror.has(id)))
+            });
+            if is_there.await.map_err(|error| error.at("the mirror"))? {
+                return Ok(depth);
+            }
+        }
+        Ok(wanted.depth)
+    }
+
     /// Makes a commit readable with its history, to explain it. It is not verified, for nothing is put in force by that.
     pub(crate) async fn open(&self, cx: &Cx, revision: &Revision) -> Result<GitSnapshot, Fault> {
         let mut wanted = Wanted::new(revision, None).map_err(|error| error.at(self.place(&revision.id)))?;
+        wanted.needs_history = true;
         if self.verifies() {
             wanted.only_read();
         }
@@ -103,20 +142,26 @@ impl GitSource {
         revision: &Revision,
         in_force: Option<&Revision>,
     ) -> Result<Arc<dyn Snapshot>, Fault> {
-        let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
+        let mut wanted =
+            Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
+        // What may follow on what, only the history can tell.
+        if !self.verifies() && (self.inner.settings.shallow || self.inner.is_pinned(wanted.id)) {
+            wanted.depth = Depth::Commit;
+        }
         let snapshot = self.read(cx, wanted).await?;
         Ok(Arc::new(Sifted::new(snapshot, &self.inner.settings.sieve)))
     }
 
-    async fn read(&self, cx: &Cx, wanted: Wanted) -> Result<GitSnapshot, Fault> {
+    async fn read(&self, cx: &Cx, mut wanted: Wanted) -> Result<GitSnapshot, Fault> {
         let place = self.place(&wanted.shown());
-        let mut mirror = cx.bound(&place, self.inner.mirror.clone().lock_owned()).await?;
+        wanted.depth = self.depth(cx, &wanted).await.map_err(|fault| fault.at(&place))?;
+        let mut mirror = cx.bound(&place, self.inner.slot(wanted.depth).clone().lock_owned()).await?;
         let inner = self.inner.clone();
         stop::run(cx, move |stop| {
             let Settings { remote, root, max_packs, .. } = &inner.settings;
             let mirror = match &mut *mirror {
                 Some(mirror) => mirror,
-                none => none.insert(Mirror::open(root, remote, *max_packs)?),
+                none => none.insert(Mirror::open(root, remote, wanted.depth, *max_packs)?),
             };
             match inner.snapshot(mirror, &wanted, stop) {
                 // Once more from nothing: if it is ours that is damaged, the server has it all.
@@ -160,6 +205,7 @@ impl Source for GitSource {
             Err(error) => return Err(error.at(self.place(&want.to_string()))),
         };
         if let Want::Commit(id) = want {
+            self.inner.pin(id);
             return Ok(Revision::new(id.to_string()));
         }
         let place = self.place(&want.shown());
@@ -177,8 +223,10 @@ impl Source for GitSource {
         Ok(Revision::new(tip.id.to_string()).with_provenance(provenance))
     }
 
-    /// Fetches the commit and its history, less what the mirror has; a commit that is there costs no request. A source that
-    /// verifies does so as if nothing were in force.
+    /// Fetches the commit and its history, less what the mirror has; a commit that is there costs no request. Where no
+    /// reference leads to the commit ([`RefSpec::Commit`]), or the source is [shallow](GitSourceBuilder::shallow), its history stays
+    /// where it is, if the server is able to do that. A source that verifies needs the history, and does so as if nothing were in
+    /// force.
     async fn fetch(&self, cx: &Cx, revision: &Revision) -> Result<Arc<dyn Snapshot>, Fault> {
         self.obtain(cx, revision, None).await
     }
@@ -198,62 +246,44 @@ impl Source for GitSource {
     }
 }
 
-/// What is to be fetched.
-struct Wanted {
-    id: gix::ObjectId,
-    reference: Option<String>,
-    /// The annotated tag that the reference points to.
-    tag: Option<gix::ObjectId>,
-    #[cfg(feature = "verify")]
-    in_force: Option<InForce>,
-    /// Whether it is only read, and not put in force: then nobody need have signed it.
-    #[cfg(feature = "verify")]
-    is_only_read: bool,
-}
-
-impl Wanted {
-    fn new(revision: &Revision, in_force: Option<&Revision>) -> Result<Self, GitError> {
-        let provenance = revision.provenance.as_deref();
-        #[cfg(not(feature = "verify"))]
-        let _ = in_force;
-        Ok(Self {
-            id: commit_id(&revision.id)?,
-            reference: provenance.and_then(|provenance| provenance.reference.clone()),
-            tag: provenance.and_then(|provenance| provenance.tag.as_deref()).map(commit_id).transpose()?,
-            #[cfg(feature = "verify")]
-            in_force: in_force.map(InForce::new).transpose()?,
-            #[cfg(feature = "verify")]
-            is_only_read: false,
-        })
-    }
-
-    /// It is only read. Nothing is noted then of where its reference points to, which nobody has verified.
-    fn only_read(&mut self) {
-        (self.reference, self.tag) = (None, None);
-        #[cfg(feature = "verify")]
-        {
-            self.is_only_read = true;
+impl Inner {
+    fn slot(&self, depth: Depth) -> &MirrorSlot {
+        match depth {
+            Depth::Whole => &self.whole,
+            Depth::Commit => &self.cut,
         }
     }
 
-    /// How errors name it.
-    fn shown(&self) -> String {
-        self.reference.clone().unwrap_or_else(|| self.id.to_string())
+    /// Notes that a commit is followed by its id. With very many, the first are fetched with their histories.
+    fn pin(&self, id: gix::ObjectId) {
+        let mut pinned = lock(&self.pinned);
+        if !pinned.contains(&id) {
+            pinned.push_back(id);
+        }
+        if pinned.len() > MAX_PINNED {
+            pinned.pop_front();
+        }
     }
-}
 
-impl Inner {
+    fn is_pinned(&self, id: gix::ObjectId) -> bool {
+        self.settings.want == Want::Commit(id) || lock(&self.pinned).contains(&id)
+    }
+
     fn snapshot(&self, mirror: &mut Mirror, wanted: &Wanted, stop: &Stop) -> Result<GitSnapshot, GitError> {
         let Settings { remote, .. } = &self.settings;
         let (id, limits) = (wanted.id, remote.limits);
-        let repository = mirror.repository(id, stop)?;
+        let mut repository = mirror.repository(id, stop)?;
         let mut repo = repository.open(limits.object_bytes)?;
         for object in self.tag_to_verify(wanted).into_iter().chain([id]) {
             if repo.has_object(object) {
                 continue;
             }
             tracing::debug!(url = %remote.identity, %object, "fetching");
-            fetch::fetch(remote, &repo, object, stop)?;
+            if mirror.is_outgrown() {
+                repository = mirror.refill(|new| fetch::fetch(remote, new, object, wanted.depth, stop))?;
+            } else {
+                fetch::fetch(remote, &repo, object, wanted.depth, stop)?;
+            }
             // A new handle: the old one has no room for the indices of many fetches.
             repo = repository.open(limits.object_bytes)?;
             if !repo.has_object(object) {
@@ -272,7 +302,7 @@ impl Inner {
         provenance.verified = signers;
         if let Some(name) = &wanted.reference {
             provenance.reference = Some(name.to_owned());
-            self.note_tip(mirror, &repo, name, id, stop)?;
+            self.note_tip(mirror, &repo, name, wanted, stop)?;
             provenance.rewrote = mirror.notes.rewrote(name, id).map(|previous| previous.to_string());
         } else {
             mirror::keep(&repo, &mirror::commit_name(id), id)?;
@@ -288,9 +318,10 @@ impl Inner {
         mirror: &mut Mirror,
         repo: &gix::Repository,
         reference: &str,
-        id: gix::ObjectId,
+        wanted: &Wanted,
         stop: &Stop,
     ) -> Result<(), GitError> {
+        let id = wanted.id;
         if lock(&self.tips).get(reference) != Some(&id) {
             return mirror::keep(repo, &mirror::commit_name(id), id);
         }
@@ -299,7 +330,10 @@ impl Inner {
         if previous == Some(id) {
             return Ok(());
         }
-        let rewrote = history::rewritten(repo, previous, id, stop)?;
+        let rewrote = match wanted.depth {
+            Depth::Whole => history::rewritten(repo, previous, id, stop)?,
+            Depth::Commit => None,
+        };
         mirror.notes.record(reference, id, rewrote).map_err(|error| GitError::MirrorDir {
             path: self.settings.root.clone(),
             reason: error.to_string(),
