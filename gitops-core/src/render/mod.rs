@@ -22,7 +22,9 @@ pub trait Render: Debug + Send + Sync + 'static {
 }
 
 mod plain;
+mod read;
 mod reads;
+mod search;
 #[cfg(test)]
 mod tests;
 

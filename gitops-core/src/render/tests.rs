@@ -11,12 +11,19 @@ struct Tree {
     files: BTreeMap<&'static str, String>,
     odd: Vec<(&'static str, &'static str, EntryKind)>,
     read: Mutex<Vec<String>>,
+    listed: Mutex<Vec<String>>,
 }
 
 impl Tree {
     fn new(files: &[(&'static str, &str)]) -> Self {
         let files = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
-        Self { revision: Revision::new("1111111"), files, odd: Vec::new(), read: Mutex::default() }
+        Self {
+            revision: Revision::new("1111111"),
+            files,
+            odd: Vec::new(),
+            read: Mutex::default(),
+            listed: Mutex::default(),
+        }
     }
 
     fn with(mut self, dir: &'static str, name: &'static str, kind: EntryKind) -> Self {
@@ -37,6 +44,7 @@ impl Snapshot for Tree {
     }
 
     fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
+        self.listed.lock().unwrap().push(dir.to_string());
         let mut entries: BTreeMap<String, EntryKind> = BTreeMap::new();
         for file in self.files.keys() {
             let file = RepoPath::new(file).unwrap();
@@ -207,4 +215,105 @@ fn a_file_that_is_the_same_is_not_read_again() {
     // Another source may call another content so.
     assert_eq!(names(&render.clone(), &mended).unwrap(), ["a", "c"]);
     assert_eq!(mended.read.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_directory_that_is_the_same_is_not_looked_into() {
+    let cx = Cx::with_timeout(Duration::from_secs(60));
+    let plain = PlainManifests::new();
+    let tree = |changed: &str| {
+        let (a, b) = (namespace("a"), namespace(changed));
+        Tree::new(&[("shop/a/x.yaml", &a), ("shop/a/deep/y.yaml", &a), ("shop/b/z.yaml", &b)])
+    };
+    let names = |tree: &Tree| -> Vec<String> {
+        let manifests = plain.render(&cx, tree, &path("shop")).unwrap();
+        manifests.into_iter().map(|manifest| manifest.id.name).collect()
+    };
+    assert_eq!(names(&tree("b")), ["a", "a", "b"]);
+    let next = tree("c");
+    assert_eq!(names(&next), ["a", "a", "c"]);
+    assert_eq!(*next.listed.lock().unwrap(), ["shop", "shop/b"]);
+    assert_eq!(*next.read.lock().unwrap(), ["shop/b/z.yaml"]);
+    let same = tree("c");
+    assert_eq!(names(&same), ["a", "a", "c"]);
+    assert!(same.listed.lock().unwrap().is_empty() && same.read.lock().unwrap().is_empty());
+}
+
+/// A tree of which one file after the other cannot be read.
+struct Failing(Tree, usize);
+
+impl Snapshot for Failing {
+    fn revision(&self) -> &Revision {
+        self.0.revision()
+    }
+
+    fn id(&self, path: &RepoPath) -> Result<Option<TreeId>, Fault> {
+        self.0.id(path)
+    }
+
+    fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
+        self.0.list(dir)
+    }
+
+    fn read(&self, file: &RepoPath, max_bytes: u64) -> Result<Arc<[u8]>, Fault> {
+        let number: usize = file.name().unwrap().trim_end_matches(".yaml").parse().unwrap();
+        if number >= self.1 { Err(Fault::retry("gone").at(file)) } else { self.0.read(file, max_bytes) }
+    }
+}
+
+/// Whatever the threads that read are doing.
+#[test]
+fn the_first_file_that_cannot_be_read_is_told() {
+    let cx = Cx::with_timeout(Duration::from_secs(60));
+    let text = namespace("a");
+    let files: Vec<(&'static str, &str)> =
+        (100..400).map(|n| (&*Box::leak(format!("{n}.yaml").into_boxed_str()), text.as_str())).collect();
+    for first in [100, 101, 250, 399] {
+        let fault =
+            PlainManifests::new().render(&cx, &Failing(Tree::new(&files), first), &path("")).unwrap_err();
+        assert_eq!(fault.at.as_deref(), Some(&*format!("{first}.yaml")));
+    }
+    let all = PlainManifests::new().render(&cx, &Failing(Tree::new(&files), 400), &path("")).unwrap();
+    assert_eq!(all.len(), 300);
+    let cancelled = Cx::with_timeout(Duration::from_secs(60));
+    cancelled.cancel.cancel();
+    let fault = PlainManifests::new().render(&cancelled, &Tree::new(&files), &path("")).unwrap_err();
+    assert_eq!(fault.class, Class::Cancelled);
+}
+
+const PLACES: [&str; 8] = [
+    "a.yaml",
+    "a-b/x.yaml",
+    "a/b.yaml",
+    "a/c/d.yaml",
+    "a/c/e.yaml",
+    "a/c.yaml",
+    "b/a.yaml",
+    "b/deep/er/a.yaml",
+];
+
+proptest::proptest! {
+    /// What is remembered changes nothing: not the manifests, not their order, and not what is wrong.
+    #[test]
+    fn rendering_again_is_as_rendering_anew(
+        revisions in proptest::collection::vec(proptest::collection::vec(0_u8..4, PLACES.len()), 1..8),
+    ) {
+        let cx = Cx::with_timeout(Duration::from_secs(60));
+        let again = PlainManifests::new();
+        for revision in revisions {
+            let texts: Vec<_> = revision.iter().map(|n| match n {
+                3 => "kind: [".to_owned(),
+                n => namespace(&format!("n{n}")),
+            }).collect();
+            let files: Vec<_> = PLACES.into_iter().zip(&texts).zip(&revision)
+                .filter(|(_, n)| **n > 0)
+                .map(|((place, text), _)| (place, text.as_str()))
+                .collect();
+            let render = |plain: &PlainManifests| {
+                plain.render(&cx, &Tree::new(&files), &path("")).map_err(|fault| fault.to_string())
+                    .map(|all| all.iter().map(|one| format!("{} {:?}", one.id, one.place)).collect::<Vec<_>>())
+            };
+            proptest::prop_assert_eq!(render(&again), render(&PlainManifests::new()));
+        }
+    }
 }
