@@ -47,6 +47,7 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
+    sent_heads: AtomicU64,
     stopping: AtomicBool,
     stopped: Mutex<bool>,
     wake: Condvar,
@@ -107,6 +108,7 @@ impl Server {
             behaviour: Mutex::default(),
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
+            sent_heads: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stopped: Mutex::new(false),
             wake: Condvar::new(),
@@ -150,6 +152,11 @@ impl Server {
     /// The bytes of bodies that were sent so far.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::SeqCst)
+    }
+
+    /// The same with what comes before the bodies.
+    pub fn sent_with_heads(&self) -> u64 {
+        self.sent() + self.shared.sent_heads.load(Ordering::SeqCst)
     }
 
     /// Waits until a request is being kept waiting.
@@ -251,6 +258,7 @@ impl Shared {
         let sent =
             out.write_all(head.as_bytes()).and_then(|()| out.write_all(part)).and_then(|()| out.flush());
         self.sent.fetch_add(part.len() as u64, Ordering::SeqCst);
+        self.sent_heads.fetch_add(head.len() as u64, Ordering::SeqCst);
         if sent.is_ok() && hang_after.is_some() {
             self.hang();
         }
@@ -278,7 +286,20 @@ fn read_request(stream: &mut BufReader<impl Read>) -> Option<Request> {
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut request = Request { method, target, headers, body: Vec::new() };
-    assert_eq!(request.header("transfer-encoding"), None, "bodies come with their length");
+    if request.header("transfer-encoding").is_some() {
+        // Ours sends the length of its bodies; others send chunks.
+        loop {
+            line.clear();
+            stream.read_line(&mut line).ok()?;
+            let length = usize::from_str_radix(line.trim(), 16).unwrap();
+            let mut chunk = vec![0; length + 2];
+            stream.read_exact(&mut chunk).ok()?;
+            request.body.extend(&chunk[..length]);
+            if length == 0 {
+                return Some(request);
+            }
+        }
+    }
     let length = request.header("content-length").map_or(0, |text| text.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
