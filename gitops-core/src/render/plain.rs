@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use super::read;
-use super::search::{Directory, Search};
+use super::search::{Directories, Search};
 use crate::decode::{DecodeErrors, DecodeLimits};
 use crate::{Class, Cx, Digest, Fault, Manifest, Render, RepoPath, Snapshot};
 
@@ -21,8 +21,6 @@ pub struct PlainManifests {
     /// What the last rendering at each path read.
     known: Mutex<HashMap<RepoPath, Directories>>,
 }
-
-type Directories = HashMap<RepoPath, Directory>;
 
 impl fmt::Debug for PlainManifests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +69,7 @@ impl Render for PlainManifests {
         let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
         let now = Search { cx, tree, before: before.unwrap_or_default(), seen: 0 }.run(path)?;
         let mut files: Vec<_> = now.values().flat_map(|directory| &directory.files).collect();
-        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         let missing: Vec<_> = files.iter().copied().filter(|file| file.content.get().is_none()).collect();
         read::all(cx, tree, &self.limits, &missing)?;
 

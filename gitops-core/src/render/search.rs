@@ -1,6 +1,6 @@
 //! Finding the files of an application, without looking into directories that are as they were.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use crate::decode::DecodeErrors;
@@ -8,6 +8,9 @@ use crate::{Class, Cx, EntryKind, Fault, Manifest, PlainManifests, RepoPath, Sna
 
 /// Files and directories in one application: links may make a small tree endless.
 const MAX_ENTRIES: usize = 50_000;
+
+/// What was found, by path, so that the files are in their order but for a few.
+pub(super) type Directories = BTreeMap<RepoPath, Directory>;
 
 /// A directory as it was found.
 #[derive(Debug)]
@@ -39,14 +42,14 @@ pub(super) struct Search<'a> {
     pub(super) cx: &'a Cx,
     pub(super) tree: &'a dyn Snapshot,
     /// What was found the last time.
-    pub(super) before: HashMap<RepoPath, Directory>,
+    pub(super) before: Directories,
     pub(super) seen: usize,
 }
 
 impl Search<'_> {
     /// All directories at and below a path, or the file that is there.
-    pub(super) fn run(mut self, root: &RepoPath) -> Result<HashMap<RepoPath, Directory>, Fault> {
-        let mut found = HashMap::new();
+    pub(super) fn run(mut self, root: &RepoPath) -> Result<Directories, Fault> {
+        let mut found = Directories::new();
         if is_manifest(root) && self.tree.id(root)?.is_some() {
             let before = self.before.remove(root).and_then(|mut before| before.files.pop());
             let files = vec![self.file(root.clone(), before)?];
