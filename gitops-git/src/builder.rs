@@ -10,6 +10,8 @@ use crate::reference::Want;
 use crate::remote::{Address, Allowed, Limits, Place, Remote};
 use crate::sieve::Sieve;
 use crate::source::Settings;
+#[cfg(feature = "https")]
+use crate::transport::http::{ClientSettings, HttpPlace};
 #[cfg(feature = "ssh")]
 use crate::transport::ssh::{KnownHosts, SshPlace};
 use crate::{Credentials, GitError, GitSource};
@@ -135,8 +137,8 @@ impl GitSourceBuilder {
         self
     }
 
-    /// Who we are to the server: a [`crate::Token`], a [`crate::TokenFile`] or [`crate::Basic`], which go before user
-    /// information in the URL; over SSH an `SshKey` or the `SshAgent`.
+    /// Who we are to the server: a [`crate::Token`], a [`crate::TokenFile`], [`crate::Basic`] or another
+    /// [`crate::CredentialProvider`], which go before user information in the URL; over SSH an `SshKey` or the `SshAgent`.
     pub fn with_credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
         self
@@ -293,7 +295,8 @@ impl GitSourceBuilder {
                 if credentials.is_some() && url.scheme() == "http" && !self.credentials_over_http {
                     return Err(GitError::CredentialsInTheClear);
                 }
-                let place = crate::transport::http::HttpPlace::new(url, &self.ca_pem, self.reach)?;
+                let settings = ClientSettings::new(&self.ca_pem, self.reach, self.limits.silence)?;
+                let place = HttpPlace::new(url, settings)?;
                 (Place::Http(std::sync::Arc::new(place)), credentials)
             }
             #[cfg(feature = "ssh")]

@@ -49,6 +49,9 @@ pub enum GitError {
         /// What is wrong, without the credential.
         reason: String,
     },
+    /// A credential provider had no credential.
+    #[error("there is no credential: {0}")]
+    CredentialProvider(Fault),
     /// There is no directory for the mirror, or it cannot be used.
     #[error("the mirror directory {} cannot be used: {reason}", path.display())]
     MirrorDir {
@@ -383,6 +386,7 @@ impl GitError {
             | Self::MirrorDir { .. }
             | Self::Protocol { .. }
             | Self::Damaged { .. } => Class::RETRY,
+            Self::CredentialProvider(fault) => fault.class,
             Self::Cancelled => Class::Cancelled,
             Self::Unsupported { .. } => Class::Unsupported,
             Self::Bug(_) => Class::Bug,

@@ -35,7 +35,7 @@
 //! rest one by one: local repositories and `file://`, plain `http://`, credentials over it, servers on this machine or on
 //! link-local addresses. Everything else (`git://`, remote helpers) is refused with a [`GitError`] that says so.
 //!
-//! Credentials go to the scheme, host and port of the URL. Redirects to another server fail. No Git configuration of the
+//! Credentials go to the scheme, host and port of the URL; a [`CredentialProvider`] gives them out as they change. Redirects to another server fail. No Git configuration of the
 //! machine, the user or the repository is read, nor any `GIT_*` variable. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
 //! are: a proxy connects in our place, so that the check of addresses is its own then.
 //!
@@ -122,7 +122,7 @@ pub mod webhook;
 pub struct Readme;
 
 pub use builder::GitSourceBuilder;
-pub use credentials::{Basic, Credentials, Token, TokenFile};
+pub use credentials::{Basic, CredentialProvider, CredentialRequest, Credentials, Login, Token, TokenFile};
 #[cfg(feature = "ssh")]
 pub use credentials::{SshAgent, SshKey};
 pub use error::GitError;

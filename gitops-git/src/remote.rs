@@ -280,7 +280,8 @@ mod tests {
         let text = "HTTPS://bot:s%33cr3t@Git.Example:443/platform/config.git/";
         assert_eq!(identity(text), "https://git.example/platform/config.git");
         let Address::Http { credentials, .. } = Address::parse(text, ALL).unwrap() else { panic!() };
-        assert_eq!(credentials.unwrap().now().unwrap(), ("bot".into(), "s3cr3t".into()));
+        let same = Credentials::from(crate::Basic::new("bot", "s3cr3t"));
+        assert_eq!(credentials.unwrap().identity(), same.identity());
         assert_eq!(identity("http://h:8080/r"), "http://h:8080/r");
         for text in ["https://", "https://h/r?token=s3cr3t", "https://h/r#x", "https://h:99999/r"] {
             let error = refusal(text, ALL);

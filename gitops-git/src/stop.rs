@@ -23,18 +23,23 @@ struct Inner {
     /// Why the work fails, told by the part that knows: gix wraps errors until they cannot be told apart.
     failure: Mutex<Option<GitError>>,
     progress: Arc<dyn Progress>,
+    #[cfg(feature = "https")]
+    cx: Cx,
     #[cfg(any(feature = "https", feature = "ssh"))]
     runtime: tokio::runtime::Handle,
 }
 
 impl Stop {
-    fn new(progress: Arc<dyn Progress>) -> Self {
+    fn new(cx: &Cx) -> Self {
+        let token = CancellationToken::new();
         Self(Arc::new(Inner {
             flag: AtomicBool::new(false),
-            token: CancellationToken::new(),
+            #[cfg(feature = "https")]
+            cx: cx.clone().with_cancel(token.clone()),
+            token,
             children: Mutex::default(),
             failure: Mutex::default(),
-            progress,
+            progress: cx.progress.clone(),
             #[cfg(any(feature = "https", feature = "ssh"))]
             runtime: tokio::runtime::Handle::current(),
         }))
@@ -72,6 +77,12 @@ impl Stop {
                 }
             }
         })
+    }
+
+    /// The caller's context, which ends with this work.
+    #[cfg(feature = "https")]
+    pub(crate) fn cx(&self) -> &Cx {
+        &self.0.cx
     }
 
     /// Which runtime the caller is on.
@@ -138,7 +149,7 @@ pub(crate) async fn run<T: Send + 'static>(
     if cx.cancel.is_cancelled() {
         return Err(GitError::Cancelled);
     }
-    let stop = Stop::new(cx.progress.clone());
+    let stop = Stop::new(cx);
     let _trip = TripOnDrop(stop.clone());
     let task = tokio::task::spawn_blocking(move || {
         let done = work(&stop);

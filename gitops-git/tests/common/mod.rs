@@ -104,3 +104,11 @@ pub fn https(host: &str, server: &Server, repo: &Repo) -> GitSourceBuilder {
         .allow_loopback()
         .with_mirror_dir(repo.mirrors())
 }
+
+#[cfg(feature = "https")]
+/// What basic authentication sends (RFC 7617).
+pub fn basic(user: &str, password: &str) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {encoded}")
+}

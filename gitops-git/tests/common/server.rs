@@ -15,6 +15,8 @@ use super::cgi;
 pub struct Behaviour {
     /// The `Authorization` header that it wants.
     pub authorization: Option<String>,
+    /// Says for each request whether it may be answered; if not, the answer is 401.
+    pub admits: Option<Arc<dyn Fn(&Request) -> bool + Send + Sync>>,
     /// Says nothing to a request with this in its target, and keeps the connection.
     pub hang_at: Option<String>,
     /// Sends this much of a body, and then no more.
@@ -211,10 +213,9 @@ impl Shared {
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);
         }
-        if behaviour
-            .authorization
-            .as_deref()
-            .is_some_and(|wanted| request.header("authorization") != Some(wanted))
+        let wanted = behaviour.authorization.as_deref();
+        if wanted.is_some_and(|wanted| request.header("authorization") != Some(wanted))
+            || behaviour.admits.as_ref().is_some_and(|admits| !admits(&request))
         {
             let challenge = [("WWW-Authenticate".to_owned(), "Basic realm=\"git\"".to_owned())];
             return self.respond(out, "401 Unauthorized", &challenge, b"no", None);

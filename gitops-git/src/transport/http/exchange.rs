@@ -6,21 +6,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::Response;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Response, Url};
 
 use super::shown;
+use super::who::Who;
 use crate::GitError;
 use crate::error::{chain, shorten};
 use crate::stop::{Stop, lock};
 use crate::transport::{address, tls};
 
-/// Sends a request, and waits for the head of its answer.
-pub(super) fn send(
-    request: reqwest::RequestBuilder,
-    silence: Duration,
-    stop: &Stop,
-) -> Result<Response, GitError> {
-    stop.wait(silence, request.send())?.map_err(explain)
+/// A request of the conversation.
+pub(super) struct Asked {
+    pub(super) client: Client,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// All but the credential.
+    pub(super) headers: HeaderMap,
+    pub(super) who: Who,
+    pub(super) silence: Duration,
+    pub(super) stop: Stop,
+}
+
+impl Asked {
+    /// Sends it, and waits for the head of the answer; again if the server refuses the credential and there is another.
+    pub(super) fn send(self, body: &[u8]) -> Result<Response, GitError> {
+        loop {
+            let mut headers = self.headers.clone();
+            self.who.authorize(&self.url, &mut headers);
+            let request = self.client.request(self.method.clone(), self.url.clone()).headers(headers);
+            let answer = self.stop.wait(self.silence, request.body(body.to_vec()).send())?;
+            let response = answer.map_err(explain)?;
+            if !self.who.has_another(&response)? {
+                return Ok(response);
+            }
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -106,20 +127,21 @@ impl Write for Upload {
 
 /// A request that goes out when its answer is read; by then all of its body is there.
 pub(crate) struct Later {
-    pub(super) request: reqwest::RequestBuilder,
+    pub(super) asked: Asked,
     pub(super) upload: Upload,
     pub(super) slot: Slot,
-    pub(super) silence: Duration,
-    pub(super) stop: Stop,
 }
 
 impl Later {
     fn send(self) -> io::Result<Vec<u8>> {
         let body = std::mem::take(&mut *lock(&self.upload.0));
-        let answer = send(self.request.body(body), self.silence, &self.stop)
+        let stop = self.asked.stop.clone();
+        let answer = self
+            .asked
+            .send(&body)
             .and_then(accept)
             .and_then(|response| expect_content(response, "application/x-git-upload-pack-result"));
-        let response = answer.map_err(|error| told(&self.stop, error))?;
+        let response = answer.map_err(|error| told(&stop, error))?;
         let lines = header_lines(&response);
         *lock(&self.slot) = Some(response);
         Ok(lines)

@@ -3,7 +3,9 @@
 //! It is ours so that each wait can be cancelled and has a limit, each byte is counted, credentials stay with their
 //! host, and errors keep their meaning.
 
+mod client;
 mod exchange;
+mod who;
 
 use std::any::Any;
 use std::io::{self, Cursor};
@@ -11,21 +13,20 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gix::protocol::transport::Protocol;
 use gix_transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport,
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Method, Response, Url, redirect};
+use reqwest::{Client, Method, Response, Url};
 
-use self::exchange::{Body, Head, Later, Slot, Upload, accept, expect_content, header_lines, send};
-use super::address::Reach;
-use crate::error::{chain, shorten};
+pub(crate) use self::client::ClientSettings;
+use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
+use self::who::Who;
+use crate::error::shorten;
 use crate::remote::Remote;
 use crate::stop::{Stop, lock};
-use crate::{Credentials, GitError};
+use crate::{CredentialRequest, GitError};
 
 /// Redirects that lead somewhere else on the same server; more are a circle.
 const MAX_REDIRECTS: usize = 5;
@@ -33,33 +34,19 @@ const MAX_REDIRECTS: usize = 5;
 /// A repository on a server, with the connections to it.
 pub(crate) struct HttpPlace {
     url: Url,
-    certificates: Vec<Certificate>,
-    reach: Reach,
+    settings: ClientSettings,
     /// The client and the runtime that its connections live on.
     client: Mutex<Option<(tokio::runtime::Id, Client)>>,
 }
 
 impl HttpPlace {
-    pub(crate) fn new(url: Url, pems: &[Vec<u8>], reach: Reach) -> Result<Self, GitError> {
-        reach.check_host(url.host_str().unwrap_or_default())?;
-        let mut certificates = Vec::new();
-        for pem in pems {
-            let invalid = |reason: String| GitError::InvalidCa { reason };
-            let found = Certificate::from_pem_bundle(pem).map_err(|error| invalid(chain(&error)))?;
-            if found.is_empty() {
-                return Err(invalid("the text holds no PEM certificate".into()));
-            }
-            certificates.extend(found);
-        }
-        Ok(Self { url, certificates, reach, client: Mutex::default() })
+    pub(crate) fn new(url: Url, settings: ClientSettings) -> Result<Self, GitError> {
+        settings.check_host(&url)?;
+        Ok(Self { url, settings, client: Mutex::default() })
     }
 
     /// The client for the caller's runtime; its connections are used again by the next question.
-    fn client(&self, remote: &Remote, stop: &Stop) -> Result<Client, GitError> {
-        // reqwest panics without one, whatever the protocol.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(GitError::NoTlsProvider);
-        }
+    fn client(&self, stop: &Stop) -> Result<Client, GitError> {
         let runtime = stop.runtime().id();
         let mut kept = lock(&self.client);
         if let Some((id, client)) = &*kept
@@ -67,58 +54,46 @@ impl HttpPlace {
         {
             return Ok(client.clone());
         }
-        let mut builder = Client::builder()
-            .connect_timeout(remote.limits.silence)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(self.reach)
-            .https_only(self.url.scheme() == "https");
-        if !self.certificates.is_empty() {
-            builder = builder.tls_certs_merge(self.certificates.iter().cloned());
-        }
-        let client = builder.build().map_err(|error| GitError::Tls { reason: chain(&error) })?;
+        let client = self.settings.client(&self.url)?;
         *kept = Some((runtime, client.clone()));
         Ok(client)
     }
+
+    fn credential_request(&self) -> CredentialRequest {
+        CredentialRequest::new(self.url.origin().ascii_serialization())
+    }
 }
 
-/// Prepares a conversation; nothing is sent yet. Reads the credential, if it is in a file.
+/// Prepares a conversation: asks who we are. Nothing is sent to the server yet.
 pub(crate) fn connect(
     place: &HttpPlace,
     remote: &Remote,
     stop: &Stop,
 ) -> Result<Transport<HttpClient>, GitError> {
-    let authorization = remote.credentials.as_ref().map(authorization).transpose()?;
     let url = gix::url::parse(place.url.as_str())
         .map_err(|error| GitError::InvalidUrl { reason: shorten(&error.to_string()) })?;
+    let silence = remote.limits.silence;
+    let client = place.client(stop)?;
+    let request = place.credential_request();
     let http = HttpClient {
-        client: place.client(remote, stop)?,
+        client,
         origin: place.url.clone(),
-        authorization,
+        who: Who::new(place.url.clone(), remote.credentials.clone(), request, silence, stop)?,
         moved_to: None,
         received: Arc::default(),
         limit: remote.limits.received_bytes,
-        silence: remote.limits.silence,
+        silence,
         stop: stop.clone(),
     };
     Ok(Transport::new_http(http, url, Protocol::V2, false))
 }
 
-fn authorization(credentials: &Credentials) -> Result<HeaderValue, GitError> {
-    let (user, password) = credentials.now()?;
-    let encoded = STANDARD.encode(format!("{user}:{password}"));
-    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
-        .map_err(|_| GitError::Credential { reason: "no HTTP header can carry it".into() })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// What gix's smart protocol sends its requests with.
 pub(crate) struct HttpClient {
     client: Client,
-    /// The URL that the credential was given for.
+    /// The URL of the repository.
     origin: Url,
-    authorization: Option<HeaderValue>,
+    who: Who,
     /// The base URL that the server has pointed to.
     moved_to: Option<String>,
     received: Arc<AtomicU64>,
@@ -128,12 +103,12 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    fn request(
+    fn ask(
         &self,
         method: Method,
         url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<reqwest::RequestBuilder, GitError> {
+    ) -> Result<Asked, GitError> {
         let bug = |what: &str| GitError::Bug(format!("{what} of a request is not valid"));
         let url = Url::parse(url).map_err(|_| bug("the URL"))?;
         let mut map = HeaderMap::new();
@@ -142,17 +117,15 @@ impl HttpClient {
             let name = HeaderName::try_from(name).map_err(|_| bug("a header's name"))?;
             map.insert(name, HeaderValue::from_str(value.trim()).map_err(|_| bug("a header"))?);
         }
-        // The last line of defence: whatever led here, nobody else gets it.
-        if let Some(value) = &self.authorization
-            && same_server(&url, &self.origin)
-        {
-            map.insert(reqwest::header::AUTHORIZATION, value.clone());
-        }
-        Ok(self.client.request(method, url).headers(map))
-    }
-
-    fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, GitError> {
-        send(request, self.silence, &self.stop)
+        Ok(Asked {
+            client: self.client.clone(),
+            method,
+            url,
+            headers: map,
+            who: self.who.clone(),
+            silence: self.silence,
+            stop: self.stop.clone(),
+        })
     }
 
     /// Sends a GET request, and follows redirects on the same server.
@@ -160,7 +133,7 @@ impl HttpClient {
         let tail = url.strip_prefix(base).unwrap_or_default().to_owned();
         let mut at = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(self.request(Method::GET, &at, headers)?)?;
+            let response = self.ask(Method::GET, &at, headers)?.send(&[])?;
             if !response.status().is_redirection() {
                 if at != url {
                     self.moved_to = at.strip_suffix(&tail).map(str::to_owned);
@@ -258,16 +231,10 @@ impl Http for HttpClient {
         headers: impl IntoIterator<Item = impl AsRef<str>>,
         _kind: PostBodyDataKind,
     ) -> gix::Result<PostResponse<Head, Body, Upload>> {
-        let request = self.request(Method::POST, url, headers).map_err(|error| self.failed(error))?;
+        let asked = self.ask(Method::POST, url, headers).map_err(|error| self.failed(error))?;
         let upload = Upload::default();
         let slot = Slot::default();
-        let later = Later {
-            request,
-            upload: upload.clone(),
-            slot: slot.clone(),
-            silence: self.silence,
-            stop: self.stop.clone(),
-        };
+        let later = Later { asked, upload: upload.clone(), slot: slot.clone() };
         Ok(PostResponse {
             post_body: upload,
             headers: Head::Later(Some(Box::new(later))),

@@ -1,0 +1,109 @@
+//! Who we are in one conversation with a server.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode, Url};
+
+use super::same_server;
+use crate::stop::{Stop, lock};
+use crate::{CredentialRequest, Credentials, GitError, Login};
+
+/// The credential that is in use, and where another comes from when the server refuses it.
+#[derive(Clone)]
+pub(super) struct Who(Arc<Inner>);
+
+struct Inner {
+    /// The URL that the credential was given for.
+    origin: Url,
+    credentials: Option<Credentials>,
+    request: CredentialRequest,
+    silence: Duration,
+    stop: Stop,
+    now: Mutex<Now>,
+}
+
+#[derive(Default)]
+struct Now {
+    login: Option<(Login, HeaderValue)>,
+    /// One credential may be refused, not two.
+    was_refused: bool,
+}
+
+impl Who {
+    /// Asks for the credential, if there is one.
+    pub(super) fn new(
+        origin: Url,
+        credentials: Option<Credentials>,
+        request: CredentialRequest,
+        silence: Duration,
+        stop: &Stop,
+    ) -> Result<Self, GitError> {
+        let now = Mutex::default();
+        let who = Self(Arc::new(Inner { origin, credentials, request, silence, stop: stop.clone(), now }));
+        let login = who.ask(None)?;
+        lock(&who.0.now).login = login;
+        Ok(who)
+    }
+
+    /// Adds the credential to a request. The last line of defence: whatever led here, nobody else gets it.
+    pub(super) fn authorize(&self, url: &Url, headers: &mut HeaderMap) {
+        if let Some((_, value)) = &lock(&self.0.now).login
+            && same_server(url, &self.0.origin)
+        {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+    }
+
+    /// Whether a request is worth another try, because its credential was refused and there is another one now.
+    pub(super) fn has_another(&self, response: &Response) -> Result<bool, GitError> {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(false);
+        }
+        let refused = {
+            let mut now = lock(&self.0.now);
+            if std::mem::replace(&mut now.was_refused, true) {
+                return Ok(false);
+            }
+            now.login.clone()
+        };
+        let Some((refused, _)) = refused else { return Ok(false) };
+        let other = self.ask(Some(&refused))?;
+        let is_other = other.as_ref().is_some_and(|(login, _)| !login.is_same_as(&refused));
+        lock(&self.0.now).login = other;
+        Ok(is_other)
+    }
+
+    fn ask(&self, refused: Option<&Login>) -> Result<Option<(Login, HeaderValue)>, GitError> {
+        let Inner { credentials, request, silence, stop, .. } = &*self.0;
+        let Some(credentials) = credentials else { return Ok(None) };
+        let Some(provided) = credentials.for_http() else {
+            return Err(GitError::Bug("an SSH credential is to be sent over HTTP".into()));
+        };
+        let cx = stop.cx().within(*silence);
+        // The provider hears of the deadline first, so that it may say what it waited for.
+        let login = stop.wait(silence.saturating_add(Duration::from_secs(1)), async {
+            cx.bound("the credential provider", provided.login(&cx, request, refused)).await.flatten()
+        })?;
+        let login = login.map_err(|mut fault| match fault.source.downcast::<GitError>() {
+            Ok(error) => *error,
+            Err(source) => {
+                fault.source = source;
+                GitError::CredentialProvider(fault)
+            }
+        })?;
+        let header = header(&login)?;
+        Ok(Some((login, header)))
+    }
+}
+
+fn header(login: &Login) -> Result<HeaderValue, GitError> {
+    let encoded = STANDARD.encode(format!("{}:{}", login.user, login.secret));
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+        .map_err(|_| GitError::Credential { reason: "no HTTP header can carry it".into() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
