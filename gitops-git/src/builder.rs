@@ -1,5 +1,8 @@
 //! Building a [`GitSource`].
 
+#[cfg(feature = "https")]
+mod https;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use crate::remote::{Address, Allowed, Limits, Place, Remote};
 use crate::sieve::Sieve;
 use crate::source::Settings;
 #[cfg(feature = "https")]
-use crate::transport::http::{ClientSettings, HttpPlace};
+use crate::transport::http::HttpPlace;
 #[cfg(feature = "ssh")]
 use crate::transport::ssh::{KnownHosts, SshPlace};
 use crate::{Credentials, GitError, GitSource};
@@ -39,6 +42,8 @@ pub struct GitSourceBuilder {
     #[cfg(any(feature = "https", feature = "ssh"))]
     reach: crate::transport::address::Reach,
     ca_pem: Vec<Vec<u8>>,
+    #[cfg(feature = "https")]
+    web: https::Choices,
     #[cfg(feature = "ssh")]
     known_hosts: Option<KnownHosts>,
     #[cfg(feature = "verify")]
@@ -79,6 +84,8 @@ impl GitSourceBuilder {
             #[cfg(any(feature = "https", feature = "ssh"))]
             reach: crate::transport::address::Reach::default(),
             ca_pem: Vec::new(),
+            #[cfg(feature = "https")]
+            web: https::Choices::default(),
             #[cfg(feature = "ssh")]
             known_hosts: None,
             #[cfg(feature = "verify")]
@@ -282,6 +289,10 @@ impl GitSourceBuilder {
             Some(dir) => dir,
             None => default_dir()?,
         };
+        #[cfg(feature = "https")]
+        if !matches!(address, Address::Http { .. }) {
+            self.web.check_unused()?;
+        }
         let (place, credentials) = match address {
             Address::Local(path) => (Place::Local(path), None),
             #[cfg(feature = "https")]
@@ -295,7 +306,7 @@ impl GitSourceBuilder {
                 if credentials.is_some() && url.scheme() == "http" && !self.credentials_over_http {
                     return Err(GitError::CredentialsInTheClear);
                 }
-                let settings = ClientSettings::new(&self.ca_pem, self.reach, self.limits.silence)?;
+                let settings = self.web.settings(&self.ca_pem, self.reach, self.limits.silence)?;
                 let place = HttpPlace::new(url, settings)?;
                 (Place::Http(std::sync::Arc::new(place)), credentials)
             }

@@ -38,12 +38,19 @@ pub enum GitError {
         /// What is wrong.
         reason: String,
     },
+    /// The proxy given to the builder, or to the environment, cannot be used.
+    #[error("the proxy cannot be used: {reason}")]
+    InvalidProxy {
+        /// What is wrong, without its URL.
+        reason: String,
+    },
     /// The process has chosen no TLS implementation. Libraries never do; see the crate's documentation.
     #[error(
         "no TLS provider is installed: call rustls::crypto::CryptoProvider::install_default() at the start of the program"
     )]
     NoTlsProvider,
-    /// A credential is missing, unreadable, of a kind that the protocol does not take, or has characters that no HTTP header can carry.
+    /// A credential or a client certificate is missing, unreadable, of a kind that the protocol does not take, or has characters
+    /// that no HTTP header can carry.
     #[error("the credential cannot be used: {reason}")]
     Credential {
         /// What is wrong, without the credential.
@@ -348,6 +355,7 @@ impl GitError {
             | Self::ProtocolRefused { .. }
             | Self::CredentialsInTheClear
             | Self::InvalidCa { .. }
+            | Self::InvalidProxy { .. }
             | Self::NoTlsProvider
             | Self::InvalidReference { .. }
             | Self::InvalidRange { .. }

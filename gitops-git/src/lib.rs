@@ -35,9 +35,10 @@
 //! rest one by one: local repositories and `file://`, plain `http://`, credentials over it, servers on this machine or on
 //! link-local addresses. Everything else (`git://`, remote helpers) is refused with a [`GitError`] that says so.
 //!
-//! Credentials go to the scheme, host and port of the URL; a [`CredentialProvider`] gives them out as they change. Redirects to another server fail. No Git configuration of the
-//! machine, the user or the repository is read, nor any `GIT_*` variable. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
-//! are: a proxy connects in our place, so that the check of addresses is its own then.
+//! Credentials go to the scheme, host and port of the URL; a [`CredentialProvider`] gives them out as they change. Redirects to
+//! another server fail. No Git configuration of the machine, the user or the repository is read, nor any `GIT_*` variable.
+//! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are, unless a proxy is given, or none wanted: a proxy connects in our place,
+//! so that it is the proxy that decides where names may lead to. An address in the place of a name is refused with one, too.
 //!
 //! # SSH
 //! The program `ssh` (OpenSSH) makes the connection; `git` is not needed. It gets a private key by its file (`SshKey`), or

@@ -311,6 +311,12 @@ fn dir_name(remote: &Remote, depth: Depth) -> String {
     if let Some(credentials) = &remote.credentials {
         hash.update(credentials.identity());
     }
+    #[cfg(feature = "https")]
+    if let crate::remote::Place::Http(place) = &remote.place
+        && let Some(certificate) = place.certificate()
+    {
+        hash.update(certificate.identity());
+    }
     hex(&hash.finalize()[..16])
 }
 

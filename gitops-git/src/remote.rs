@@ -196,13 +196,16 @@ pub(crate) fn percent_decoded(encoded: &str) -> Result<String, GitError> {
 
 #[cfg(feature = "https")]
 fn user_info(url: &reqwest::Url) -> Result<Option<Credentials>, GitError> {
+    let found = user_and_password(url)?;
+    Ok(found.map(|(user, password)| crate::Basic::new(user, password).into()))
+}
+
+/// The user information of a URL, decoded. `https://TOKEN@host/…` has an empty password.
+#[cfg(feature = "https")]
+pub(crate) fn user_and_password(url: &reqwest::Url) -> Result<Option<(String, String)>, GitError> {
     Ok(match (url.username(), url.password()) {
         ("", None) => None,
-        // `https://TOKEN@host/…`
-        (token, None) => Some(crate::Token::new("").with_user(percent_decoded(token)?).into()),
-        (user, Some(password)) => {
-            Some(crate::Basic::new(percent_decoded(user)?, percent_decoded(password)?).into())
-        }
+        (user, password) => Some((percent_decoded(user)?, percent_decoded(password.unwrap_or_default())?)),
     })
 }
 

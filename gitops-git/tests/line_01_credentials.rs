@@ -108,6 +108,44 @@ async fn through_a_proxy() {
     assert_clean("the log", &log);
 }
 
+/// The same for a proxy that the program has given.
+#[tokio::test]
+async fn the_password_of_a_given_proxy_is_nowhere() {
+    let log = listen();
+    let repo = Repo::with(&[("v", "1")]);
+    let authority = common::tls::Authority::new();
+    let server = Server::start_tls(repo.root(), authority.server("git.invalid", false));
+    let url = format!("https://git.invalid:{}/repo.git", server.port());
+    let mut shown = String::new();
+    for admits in [TOKEN, "another"] {
+        let proxy = common::proxy::Proxy::start(Some(common::basic("bot", admits)));
+        let with_user = proxy.url().replace("http://", &format!("http://bot:{URL_ENCODED}@"));
+        let build = || http(&url, &repo.mirrors()).with_ca_pem(authority.pem());
+        for builder in [
+            build().with_proxy(with_user),
+            build().with_proxy(proxy.url()).with_proxy_credentials(Basic::new("bot", TOKEN)),
+        ] {
+            write!(shown, "{builder:?}").unwrap();
+            let source = builder.build().unwrap();
+            write!(shown, "{source:?}").unwrap();
+            let result = sync(&source).await;
+            assert_eq!(result.is_ok(), admits == TOKEN);
+            note(&mut shown, result.map(drop));
+        }
+        let seen = proxy.take_seen().requests;
+        assert!(
+            seen.len() >= 2
+                && seen.iter().all(|request| request.contains("Ym90OnRvaytlbi9wbDRudGVkPT0mPw==")),
+            "{seen:?}"
+        );
+    }
+    let log = log.text();
+    assert!(log.contains("TRACE") && shown.contains("407"), "{shown}");
+    assert_clean("what is shown", &shown);
+    assert_clean("the log", &log);
+    assert_clean_files(&repo.mirrors());
+}
+
 #[tokio::test]
 async fn a_planted_token_is_nowhere_over_https() {
     let log = listen();

@@ -30,6 +30,10 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// No address is refused but those that are nobody's.
+    #[cfg(feature = "https")]
+    pub(crate) const EVERYWHERE: Self = Self { loopback: true, link_local: true };
+
     /// Why an address is refused, if it is.
     fn refusal(self, address: IpAddr) -> Option<&'static str> {
         let address = plain(address);

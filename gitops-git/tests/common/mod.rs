@@ -12,6 +12,8 @@
 
 #[cfg(feature = "https")]
 pub mod cgi;
+#[cfg(feature = "https")]
+pub mod proxy;
 pub mod repo;
 #[cfg(feature = "https")]
 pub mod server;

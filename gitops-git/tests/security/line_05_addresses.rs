@@ -84,3 +84,23 @@ async fn redirects_to_special_addresses_fail() {
         assert!(start.elapsed().as_secs() < 5, "nothing was tried");
     }
 }
+
+/// A proxy connects in our place; but what is an address in the URL already is refused by us, as it is without one.
+#[tokio::test]
+async fn addresses_are_refused_whatever_the_proxy() {
+    let repo = Repo::with(&[("v", "1")]);
+    let proxy = crate::common::proxy::Proxy::start(None);
+    provider();
+    let build = |host: &str| {
+        let source = GitSource::builder(format!("https://{host}/repo.git")).with_mirror_dir(repo.mirrors());
+        source.with_proxy(proxy.url()).build()
+    };
+    for host in ["127.0.0.1", "2130706433", "[::1]", "169.254.169.254", "[::ffff:a9fe:a9fe]"] {
+        let error = build(host).unwrap_err();
+        assert!(matches!(error, GitError::AddressRefused { .. }), "{host}: {error:?}");
+    }
+    assert!(proxy.take_seen().requests.is_empty());
+    // The proxy itself may be on this machine, and names are its business.
+    assert!(sync(&build("git.invalid").unwrap()).await.is_err());
+    assert!(proxy.take_seen().requests[0].starts_with("CONNECT git.invalid:443 "));
+}

@@ -1,43 +1,63 @@
-//! How connections are made: whom they trust, and where they may lead.
+//! How connections are made: whom they trust, where they may lead, and by way of whom.
 
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
 
+use super::certificate::{self, ClientCertificate};
+use super::proxy::Way;
 use crate::GitError;
 use crate::error::chain;
-use crate::transport::address::Reach;
+use crate::transport::address::{Reach, find};
 
 /// What holds for each connection of a source, whoever it leads to.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ClientSettings {
-    certificates: Vec<Certificate>,
-    reach: Reach,
+    pub(crate) authorities: Vec<Certificate>,
+    pub(crate) reach: Reach,
+    pub(crate) way: Way,
+    /// Only for the source's own server.
+    pub(crate) certificate: Option<ClientCertificate>,
     /// The longest wait for a connection.
-    silence: Duration,
+    pub(crate) silence: Duration,
+}
+
+/// Reads the certificates of authorities.
+pub(crate) fn authorities(pems: &[Vec<u8>]) -> Result<Vec<Certificate>, GitError> {
+    let mut authorities = Vec::new();
+    for pem in pems {
+        let invalid = |reason: String| GitError::InvalidCa { reason };
+        let found = Certificate::from_pem_bundle(pem).map_err(|error| invalid(chain(&error)))?;
+        if found.is_empty() {
+            return Err(invalid("the text holds no PEM certificate".into()));
+        }
+        authorities.extend(found);
+    }
+    Ok(authorities)
 }
 
 impl ClientSettings {
-    pub(crate) fn new(pems: &[Vec<u8>], reach: Reach, silence: Duration) -> Result<Self, GitError> {
-        let mut certificates = Vec::new();
-        for pem in pems {
-            let invalid = |reason: String| GitError::InvalidCa { reason };
-            let found = Certificate::from_pem_bundle(pem).map_err(|error| invalid(chain(&error)))?;
-            if found.is_empty() {
-                return Err(invalid("the text holds no PEM certificate".into()));
-            }
-            certificates.extend(found);
+    /// Fails for what could not work with the server of a URL, as far as that can be told without asking anybody.
+    pub(super) fn check(&self, url: &Url) -> Result<(), GitError> {
+        // An address is refused whoever would connect to it. A name is checked when it is resolved.
+        self.reach.check_host(url.host_str().unwrap_or_default())?;
+        let Some(certificate) = &self.certificate else { return Ok(()) };
+        if url.scheme() != "https" {
+            return Err(certificate::unusable("only https shows one"));
         }
-        Ok(Self { certificates, reach, silence })
+        if let Way::Proxy(_) = &self.way {
+            self.hide_certificate_from_proxy()?;
+        }
+        certificate.check()
     }
 
-    /// Checks the host of a URL, if it is an address; a name is checked when it is resolved.
-    pub(crate) fn check_host(&self, url: &Url) -> Result<(), GitError> {
-        self.reach.check_host(url.host_str().unwrap_or_default())
+    /// Key and certificate as they are now, in PEM.
+    pub(super) fn own_certificate(&self) -> Result<Option<Vec<u8>>, GitError> {
+        self.certificate.as_ref().map(ClientCertificate::read).transpose()
     }
 
-    /// A client for the server of a URL. It follows no redirects.
-    pub(crate) fn client(&self, url: &Url) -> Result<Client, GitError> {
+    /// A client for the server of a URL, which is shown `own` if it asks. It follows no redirects.
+    pub(super) fn client(&self, url: &Url, own: Option<&[u8]>) -> Result<Client, GitError> {
         // reqwest panics without one, whatever the protocol.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(GitError::NoTlsProvider);
@@ -46,11 +66,33 @@ impl ClientSettings {
             .connect_timeout(self.silence)
             .redirect(redirect::Policy::none())
             .referer(false)
-            .dns_resolver(self.reach)
-            .https_only(url.scheme() == "https");
-        if !self.certificates.is_empty() {
-            builder = builder.tls_certs_merge(self.certificates.iter().cloned());
+            .https_only(url.scheme() == "https")
+            .dns_resolver(match self.way {
+                // The only name that is resolved here is the proxy's own, which the program has chosen.
+                Way::Proxy(_) => Reach::EVERYWHERE,
+                Way::Environment | Way::Direct => self.reach,
+            });
+        if !self.authorities.is_empty() {
+            builder = builder.tls_certs_merge(self.authorities.iter().cloned());
         }
-        builder.build().map_err(|error| GitError::Tls { reason: chain(&error) })
+        if let Some(own) = own {
+            self.hide_certificate_from_proxy()?;
+            builder = builder.identity(certificate::identity(own)?);
+        }
+        self.way.set(builder)?.build().map_err(|error| match find::<rustls::Error>(&error) {
+            Some(tls @ (rustls::Error::InconsistentKeys(_) | rustls::Error::General(_))) if own.is_some() => {
+                certificate::unusable(&tls.to_string())
+            }
+            _ => GitError::Tls { reason: chain(&error) },
+        })
+    }
+
+    /// A proxy that is spoken to over TLS could ask for the certificate as well, and the TLS library would show it.
+    fn hide_certificate_from_proxy(&self) -> Result<(), GitError> {
+        if self.way.is_over_tls() {
+            let reason = "it would be shown the client certificate: use one with http://".into();
+            return Err(GitError::InvalidProxy { reason });
+        }
+        Ok(())
     }
 }

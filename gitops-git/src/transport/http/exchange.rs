@@ -16,6 +16,9 @@ use crate::error::{chain, shorten};
 use crate::stop::{Stop, lock};
 use crate::transport::{address, tls};
 
+/// So many connections may end before a request was sent on them.
+const MAX_LOST: usize = 3;
+
 /// A request of the conversation.
 pub(super) struct Asked {
     pub(super) client: Client,
@@ -31,17 +34,30 @@ pub(super) struct Asked {
 impl Asked {
     /// Sends it, and waits for the head of the answer; again if the server refuses the credential and there is another.
     pub(super) fn send(self, body: &[u8]) -> Result<Response, GitError> {
+        let mut lost = 0;
         loop {
             let mut headers = self.headers.clone();
             self.who.authorize(&self.url, &mut headers);
             let request = self.client.request(self.method.clone(), self.url.clone()).headers(headers);
-            let answer = self.stop.wait(self.silence, request.body(body.to_vec()).send())?;
-            let response = answer.map_err(explain)?;
+            let response = match self.stop.wait(self.silence, request.body(body.to_vec()).send())? {
+                Ok(response) => response,
+                Err(error) if lost < MAX_LOST && was_not_sent(&error) => {
+                    lost += 1;
+                    continue;
+                }
+                Err(error) => return Err(explain(error)),
+            };
             if !self.who.has_another(&response)? {
                 return Ok(response);
             }
         }
     }
+}
+
+/// Whether the connection ended before the request was sent. hyper does not say why it did then; a server that does not like
+/// our certificate says so at that moment. The next connection tells.
+fn was_not_sent(error: &reqwest::Error) -> bool {
+    chain(error).contains("operation was canceled")
 }
 
 /// Why there is no answer.
@@ -53,9 +69,22 @@ pub(super) fn explain(error: reqwest::Error) -> GitError {
     if let Some(refused) = address::refusal(&error) {
         return refused;
     }
-    match tls::failure(&error) {
-        Some(reason) => GitError::Tls { reason },
-        None => GitError::Unreachable { reason: chain(&error) },
+    if let Some(failure) = tls::failure(&error) {
+        return failure;
+    }
+    let reason = chain(&error);
+    // What hyper-util says when a proxy answers 407; its error has no name.
+    if error.is_connect() && reason.contains("proxy authorization required") {
+        return wrong_for_proxy();
+    }
+    GitError::Unreachable { reason }
+}
+
+fn wrong_for_proxy() -> GitError {
+    GitError::Denied {
+        detail:
+            "the proxy wants a user and a password, or others (HTTP status 407): with_proxy_credentials()"
+                .into(),
     }
 }
 
@@ -74,7 +103,8 @@ pub(super) fn accept(response: Response) -> Result<Response, GitError> {
     Err(match status.as_u16() {
         // GitHub says 403 when it limits the rate.
         403 if retry_after.is_some() => GitError::ServerTrouble { status: 403, retry_after },
-        401 | 403 | 407 => GitError::Denied { detail: detail() },
+        407 => wrong_for_proxy(),
+        401 | 403 => GitError::Denied { detail: detail() },
         404 | 410 => GitError::RepositoryNotFound { detail: detail() },
         501 | 505 => GitError::Unsupported { detail: detail() },
         status @ (408 | 425 | 429 | 500..=599) => GitError::ServerTrouble { status, retry_after },

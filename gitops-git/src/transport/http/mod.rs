@@ -3,8 +3,10 @@
 //! It is ours so that each wait can be cancelled and has a limit, each byte is counted, credentials stay with their
 //! host, and errors keep their meaning.
 
+mod certificate;
 mod client;
 mod exchange;
+mod proxy;
 mod who;
 
 use std::any::Any;
@@ -20,8 +22,10 @@ use gix_transport::client::blocking_io::http::{
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url};
 
-pub(crate) use self::client::ClientSettings;
+pub(crate) use self::certificate::ClientCertificate;
+pub(crate) use self::client::{ClientSettings, authorities};
 use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
+pub(crate) use self::proxy::{Proxy, Way};
 use self::who::Who;
 use crate::error::shorten;
 use crate::remote::Remote;
@@ -35,27 +39,43 @@ const MAX_REDIRECTS: usize = 5;
 pub(crate) struct HttpPlace {
     url: Url,
     settings: ClientSettings,
-    /// The client and the runtime that its connections live on.
-    client: Mutex<Option<(tokio::runtime::Id, Client)>>,
+    client: Mutex<Option<Kept>>,
+}
+
+/// A client, which keeps its connections.
+struct Kept {
+    /// The runtime that the connections live on.
+    runtime: tokio::runtime::Id,
+    /// The certificate that they were made with, and its key.
+    own: Option<Vec<u8>>,
+    client: Client,
 }
 
 impl HttpPlace {
     pub(crate) fn new(url: Url, settings: ClientSettings) -> Result<Self, GitError> {
-        settings.check_host(&url)?;
+        settings.check(&url)?;
         Ok(Self { url, settings, client: Mutex::default() })
     }
 
-    /// The client for the caller's runtime; its connections are used again by the next question.
+    /// Who we are to TLS.
+    pub(crate) fn certificate(&self) -> Option<&ClientCertificate> {
+        self.settings.certificate.as_ref()
+    }
+
+    /// The client for the caller's runtime; its connections are used again by the next question, as long as our own
+    /// certificate is what it was. Reads that, if it is in files.
     fn client(&self, stop: &Stop) -> Result<Client, GitError> {
         let runtime = stop.runtime().id();
+        let own = self.settings.own_certificate()?;
         let mut kept = lock(&self.client);
-        if let Some((id, client)) = &*kept
-            && *id == runtime
+        if let Some(kept) = &*kept
+            && kept.runtime == runtime
+            && kept.own == own
         {
-            return Ok(client.clone());
+            return Ok(kept.client.clone());
         }
-        let client = self.settings.client(&self.url)?;
-        *kept = Some((runtime, client.clone()));
+        let client = self.settings.client(&self.url, own.as_deref())?;
+        *kept = Some(Kept { runtime, own, client: client.clone() });
         Ok(client)
     }
 
