@@ -59,6 +59,12 @@ pub enum GitError {
     /// A credential provider had no credential.
     #[error("there is no credential: {0}")]
     CredentialProvider(Fault),
+    /// What answered a request for a token is not GitHub.
+    #[error("the answer is not one of GitHub: {detail}; is the URL of its API right?")]
+    NotGitHub {
+        /// What came instead.
+        detail: String,
+    },
     /// There is no directory for the mirror, or it cannot be used.
     #[error("the mirror directory {} cannot be used: {reason}", path.display())]
     MirrorDir {
@@ -356,6 +362,7 @@ impl GitError {
             | Self::CredentialsInTheClear
             | Self::InvalidCa { .. }
             | Self::InvalidProxy { .. }
+            | Self::NotGitHub { .. }
             | Self::NoTlsProvider
             | Self::InvalidReference { .. }
             | Self::InvalidRange { .. }

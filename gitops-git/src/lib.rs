@@ -86,6 +86,7 @@
 //! # Features
 //! - `https` (default): `https://` and `http://`. Without it, no HTTP or TLS crate is compiled.
 //! - `ssh` (default): `ssh://` and `user@host:path`, by the program `ssh`. Without both, only local repositories can be read.
+//! - `github-app`: `GitHubApp`, which asks GitHub for the tokens of an App. RSA signatures are made in pure Rust.
 //! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
 //!   HTTP crate.
 //! - `verify`: `GitSourceBuilder::with_verification`, which hands out only what somebody trusted has signed, by OpenPGP or SSH.
@@ -123,6 +124,8 @@ pub mod webhook;
 pub struct Readme;
 
 pub use builder::GitSourceBuilder;
+#[cfg(feature = "github-app")]
+pub use credentials::GitHubApp;
 pub use credentials::{Basic, CredentialProvider, CredentialRequest, Credentials, Login, Token, TokenFile};
 #[cfg(feature = "ssh")]
 pub use credentials::{SshAgent, SshKey};

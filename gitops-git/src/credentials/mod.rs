@@ -1,5 +1,7 @@
 //! Who we are to a Git server.
 
+#[cfg(feature = "github-app")]
+mod github;
 #[cfg_attr(not(feature = "https"), allow(dead_code, reason = "without HTTP, nobody is asked"))]
 mod provided;
 #[cfg_attr(not(feature = "https"), allow(dead_code, reason = "without HTTP, nobody is asked"))]
@@ -13,6 +15,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "github-app")]
+pub use self::github::GitHubApp;
 use self::provided::Provided;
 pub use self::provider::{CredentialProvider, CredentialRequest, Login};
 #[cfg(feature = "ssh")]

@@ -95,12 +95,14 @@ mod tests {
             let (provided, request) = (&provided, &request);
             async move { provided.login(&cx(), request, refused).await.unwrap() }
         };
-        let (a, b, c) = tokio::join!(ask(None), ask(None), ask(None));
-        assert!([&b, &c, &ask(None).await].iter().all(|login| login.is_same_as(&a)));
+        let first: [Login; 3] = tokio::join!(ask(None), ask(None), ask(None)).into();
+        assert!(first.iter().all(|login| login.is_same_as(&first[0])));
+        assert!(ask(None).await.is_same_as(&first[0]));
         assert_eq!(counter.asked.load(Ordering::SeqCst), 1);
         // All three hear that it was refused; the first question after that is enough for all.
-        let (d, e, f) = tokio::join!(ask(Some(&a)), ask(Some(&b)), ask(Some(&c)));
-        assert!(e.is_same_as(&d) && f.is_same_as(&d) && !d.is_same_as(&a));
+        let [a, b, c] = &first;
+        let second: [Login; 3] = tokio::join!(ask(Some(a)), ask(Some(b)), ask(Some(c))).into();
+        assert!(second.iter().all(|login| login.is_same_as(&second[0]) && !login.is_same_as(a)));
         assert_eq!(counter.asked.load(Ordering::SeqCst), 2);
         assert_eq!(counter.refused.load(Ordering::SeqCst), 1);
         provided.login(&cx(), &CredentialRequest::new("https://other.example"), None).await.unwrap();

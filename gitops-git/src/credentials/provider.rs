@@ -1,6 +1,8 @@
 //! Where credentials come from that change.
 
 use std::fmt;
+#[cfg(feature = "github-app")]
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use gitops_core::{Cx, Fault, Timestamp};
@@ -75,12 +77,20 @@ pub struct CredentialRequest {
     pub origin: String,
     /// Whether the server has just refused the last answer.
     pub refused: bool,
+    /// How the source connects, for providers that ask a server of their own.
+    #[cfg(feature = "github-app")]
+    pub(crate) settings: Arc<crate::transport::http::ClientSettings>,
 }
 
 impl CredentialRequest {
     /// A request for a server, as the engine makes it: to try out a provider.
     pub fn new(origin: impl Into<String>) -> Self {
-        Self { origin: origin.into(), refused: false }
+        Self {
+            origin: origin.into(),
+            refused: false,
+            #[cfg(feature = "github-app")]
+            settings: Arc::default(),
+        }
     }
 
     /// The same, after the last answer was refused.

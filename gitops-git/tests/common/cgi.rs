@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use super::server::Request;
 
 /// What the program answered.
+#[derive(Clone)]
 pub struct Answer {
     pub status: String,
     pub headers: Vec<(String, String)>,

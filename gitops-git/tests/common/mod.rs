@@ -12,6 +12,8 @@
 
 #[cfg(feature = "https")]
 pub mod cgi;
+#[cfg(feature = "github-app")]
+pub mod github;
 #[cfg(feature = "https")]
 pub mod proxy;
 pub mod repo;

@@ -45,7 +45,7 @@ impl Proxy {
                         return;
                     }
                     let shared = shared.clone();
-                    std::thread::spawn(move || shared.serve(stream));
+                    std::thread::spawn(move || shared.serve(&stream));
                 }
             }
         });
@@ -74,7 +74,7 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn serve(&self, client: TcpStream) {
+    fn serve(&self, client: &TcpStream) {
         client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut reader = BufReader::new(client.try_clone().unwrap());
         let mut head = String::new();
@@ -84,7 +84,7 @@ impl Shared {
             }
         }
         self.seen.lock().unwrap().requests.push(head.clone());
-        let mut out = &client;
+        let mut out = client;
         let given = head.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: "));
         if self.authorization.as_deref().is_some_and(|wanted| given != Some(wanted)) {
             let _ = out.write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

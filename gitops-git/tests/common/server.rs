@@ -8,7 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::cgi;
+use super::cgi::{self, Answer};
+
+/// Whether a request may be answered.
+pub type Admits = dyn Fn(&Request) -> bool + Send + Sync;
+
+/// The answer to a request that is not for Git.
+pub type Answers = dyn Fn(&Request) -> Option<Answer> + Send + Sync;
 
 /// How the server behaves; the default is well.
 #[derive(Clone, Default)]
@@ -16,7 +22,9 @@ pub struct Behaviour {
     /// The `Authorization` header that it wants.
     pub authorization: Option<String>,
     /// Says for each request whether it may be answered; if not, the answer is 401.
-    pub admits: Option<Arc<dyn Fn(&Request) -> bool + Send + Sync>>,
+    pub admits: Option<Arc<Admits>>,
+    /// Answers what is not for Git.
+    pub answers: Option<Arc<Answers>>,
     /// Says nothing to a request with this in its target, and keeps the connection.
     pub hang_at: Option<String>,
     /// Sends this much of a body, and then no more.
@@ -212,6 +220,9 @@ impl Shared {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);
+        }
+        if let Some(answer) = behaviour.answers.as_ref().and_then(|answers| answers(&request)) {
+            return self.respond(out, &answer.status, &answer.headers, &answer.body, None);
         }
         let wanted = behaviour.authorization.as_deref();
         if wanted.is_some_and(|wanted| request.header("authorization") != Some(wanted))

@@ -1,5 +1,6 @@
 //! How connections are made: whom they trust, where they may lead, and by way of whom.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
@@ -20,6 +21,16 @@ pub(crate) struct ClientSettings {
     pub(crate) certificate: Option<ClientCertificate>,
     /// The longest wait for a connection.
     pub(crate) silence: Duration,
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the certificate, whose key is with it.
+        f.debug_struct("ClientSettings")
+            .field("reach", &self.reach)
+            .field("way", &self.way)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads the certificates of authorities.
@@ -54,6 +65,16 @@ impl ClientSettings {
     /// Key and certificate as they are now, in PEM.
     pub(super) fn own_certificate(&self) -> Result<Option<Vec<u8>>, GitError> {
         self.certificate.as_ref().map(ClientCertificate::read).transpose()
+    }
+
+    /// A client for a server that has to do with the source's, whose origin is given. Only if it is the same, it is shown
+    /// our certificate.
+    #[cfg(feature = "github-app")]
+    pub(crate) fn client_beside(&self, url: &Url, origin: &str) -> Result<Client, GitError> {
+        self.reach.check_host(url.host_str().unwrap_or_default())?;
+        let is_the_same = url.origin().ascii_serialization() == origin;
+        let own = if is_the_same { self.own_certificate()? } else { None };
+        self.client(url, own.as_deref())
     }
 
     /// A client for the server of a URL, which is shown `own` if it asks. It follows no redirects.

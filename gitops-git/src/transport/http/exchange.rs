@@ -61,7 +61,7 @@ fn was_not_sent(error: &reqwest::Error) -> bool {
 }
 
 /// Why there is no answer.
-pub(super) fn explain(error: reqwest::Error) -> GitError {
+pub(crate) fn explain(error: reqwest::Error) -> GitError {
     if error.is_timeout() {
         return GitError::Unreachable { reason: "the connection took too long".into() };
     }

@@ -24,6 +24,8 @@ use reqwest::{Client, Method, Response, Url};
 
 pub(crate) use self::certificate::ClientCertificate;
 pub(crate) use self::client::{ClientSettings, authorities};
+#[cfg(feature = "github-app")]
+pub(crate) use self::exchange::explain;
 use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
 pub(crate) use self::proxy::{Proxy, Way};
 use self::who::Who;
@@ -38,7 +40,7 @@ const MAX_REDIRECTS: usize = 5;
 /// A repository on a server, with the connections to it.
 pub(crate) struct HttpPlace {
     url: Url,
-    settings: ClientSettings,
+    settings: Arc<ClientSettings>,
     client: Mutex<Option<Kept>>,
 }
 
@@ -54,7 +56,7 @@ struct Kept {
 impl HttpPlace {
     pub(crate) fn new(url: Url, settings: ClientSettings) -> Result<Self, GitError> {
         settings.check(&url)?;
-        Ok(Self { url, settings, client: Mutex::default() })
+        Ok(Self { url, settings: Arc::new(settings), client: Mutex::default() })
     }
 
     /// Who we are to TLS.
@@ -80,7 +82,10 @@ impl HttpPlace {
     }
 
     fn credential_request(&self) -> CredentialRequest {
-        CredentialRequest::new(self.url.origin().ascii_serialization())
+        let request = CredentialRequest::new(self.url.origin().ascii_serialization());
+        #[cfg(feature = "github-app")]
+        let request = CredentialRequest { settings: self.settings.clone(), ..request };
+        request
     }
 }
 
@@ -218,7 +223,7 @@ fn same_server(a: &Url, b: &Url) -> bool {
 }
 
 /// A URL without anything that may be secret.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     shorten(&format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()))
 }

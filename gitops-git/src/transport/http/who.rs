@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gitops_core::Fault;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 
@@ -88,13 +89,13 @@ impl Who {
         let login = stop.wait(silence.saturating_add(Duration::from_secs(1)), async {
             cx.bound("the credential provider", provided.login(&cx, request, refused)).await.flatten()
         })?;
-        let login = login.map_err(|mut fault| match fault.source.downcast::<GitError>() {
-            Ok(error) => *error,
-            Err(source) => {
-                fault.source = source;
-                GitError::CredentialProvider(fault)
-            }
-        })?;
+        let login =
+            login.map_err(|Fault { class, at, source }| match (at, source.downcast::<GitError>()) {
+                (None, Ok(error)) => *error,
+                // Whose error it is has to be told.
+                (at, Ok(error)) => GitError::CredentialProvider(Fault { class, at, source: error }),
+                (at, Err(source)) => GitError::CredentialProvider(Fault { class, at, source }),
+            })?;
         let header = header(&login)?;
         Ok(Some((login, header)))
     }
