@@ -8,6 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use gitops_core::diff::FieldPath;
 use gitops_core::{Digest, Timestamp};
 
+use crate::access::Access;
 use crate::object::ObjectName;
 
 /// Deploys what a Git repository says, and keeps it so.
@@ -68,6 +69,8 @@ pub(crate) struct Repository {
     /// The file with the host keys that SSH servers are known by. No other server is trusted.
     #[arg(long, value_name = "FILE")]
     pub(crate) known_hosts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: Access,
     /// Also allows `http://`, without encryption, and servers on this machine.
     #[arg(long)]
     pub(crate) allow_http: bool,
@@ -323,6 +326,19 @@ mod tests {
             "b"
         ]));
         assert!(!run(&["--webhook", "127.0.0.1:0"]) && !run(&["--webhook-secret-file", "a"]));
+    }
+
+    #[test]
+    fn what_goes_together_is_given_together() {
+        let run = |more: &[&str]| {
+            let args = ["gitops", "run", "--name", "shop", "--repo", "r"].iter().chain(more);
+            Args::try_parse_from(args).is_ok()
+        };
+        let app = ["--github-app", "a", "--github-installation", "7", "--github-key", "k"];
+        assert!(run(&app) && !run(&app[..4]) && !run(&app[2..]));
+        assert!(!run(&[&app[..], &["--token-file", "t"]].concat()));
+        assert!(run(&["--client-cert", "c", "--client-key", "k"]) && !run(&["--client-cert", "c"]));
+        assert!(!run(&["--client-key", "k"]) && !run(&["--proxy", "http://p", "--no-proxy"]));
     }
 
     #[test]

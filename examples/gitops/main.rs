@@ -1,5 +1,6 @@
 //! A small GitOps command line on the public API of the crates: copy it, and make it yours.
 
+mod access;
 mod args;
 mod commands;
 mod explain;
@@ -20,7 +21,7 @@ use crate::args::{Args, Command};
 async fn main() -> ExitCode {
     let args = Args::parse();
     // What matters is told by events and errors; RUST_LOG shows more.
-    let quiet = |_| tracing_subscriber::EnvFilter::new("error,kube_client=off");
+    let quiet = |_| tracing_subscriber::EnvFilter::new("error,kube_client=off,rustls_platform_verifier=off");
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(quiet))
         .with_writer(std::io::stderr)

@@ -61,6 +61,7 @@ pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Res
     if let Some(file) = &asked.token_file {
         source = source.with_credentials(TokenFile::new(file));
     }
+    source = asked.access.tell(source)?;
     if let Some(dir) = &asked.mirror {
         source = source.with_mirror_dir(dir);
     }

@@ -1,6 +1,8 @@
 //! The tests that are written beside the command line's code: cargo does not run those of examples by itself.
 #![allow(dead_code, reason = "only the tests are wanted")]
 
+#[path = "../gitops/access.rs"]
+mod access;
 #[path = "../gitops/args.rs"]
 mod args;
 #[path = "../gitops/object.rs"]

@@ -2,14 +2,43 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use gitops_core::{Cx, Fault, Timestamp};
+use gitops_core::{Class, Cx, Fault, FaultNote, Timestamp};
+use tokio::time::Instant;
 
 use super::provider::{CredentialProvider, CredentialRequest, Login};
 use crate::stop::lock;
 
-/// What a server was last given; locked while the provider is asked.
-type Slot = Arc<tokio::sync::Mutex<Option<Login>>>;
+/// Nobody is left alone for longer, whatever is said.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What was last answered for a server.
+#[derive(Default)]
+struct Kept {
+    login: Option<Login>,
+    /// Until when nobody is to come back, and why.
+    pause: Option<(Instant, FaultNote)>,
+}
+
+impl Kept {
+    /// Remembers a fault that says when to come back.
+    fn pause(&mut self, fault: &Fault, now: Instant) {
+        if let Class::Retry { after: Some(wait) } = fault.class {
+            self.pause = Some((now + wait.min(MAX_PAUSE), fault.note()));
+        }
+    }
+
+    /// The fault that still holds, with the time that is left of it.
+    fn fault(&self, now: Instant) -> Option<Fault> {
+        let (until, note) = self.pause.as_ref().filter(|(until, _)| now < *until)?;
+        let class = Class::Retry { after: Some(*until - now) };
+        Some(Fault { class, ..note.to_fault() })
+    }
+}
+
+/// Locked while the provider is asked.
+type Slot = Arc<tokio::sync::Mutex<Kept>>;
 
 /// A provider and its answers, shared by all who have clones of one credential.
 pub(crate) struct Provided {
@@ -33,19 +62,29 @@ impl Provided {
     ) -> Result<Login, Fault> {
         let slot = lock(&self.slots).entry(request.origin.clone()).or_default().clone();
         let mut kept = slot.lock().await;
-        if let Some(login) = &*kept
+        if let Some(login) = &kept.login
             && login.is_good_at(Timestamp::now())
             && !refused.is_some_and(|refused| refused.is_same_as(login))
         {
             return Ok(login.clone());
         }
+        if let Some(fault) = kept.fault(Instant::now()) {
+            return Err(fault);
+        }
         let request = match refused {
             Some(_) => request.clone().after_refusal(),
             None => request.clone(),
         };
-        let login = self.provider.login(cx, &request).await?;
-        *kept = login.valid_until.is_some().then(|| login.clone());
-        Ok(login)
+        match self.provider.login(cx, &request).await {
+            Ok(login) => {
+                *kept = Kept { login: login.valid_until.is_some().then(|| login.clone()), pause: None };
+                Ok(login)
+            }
+            Err(fault) => {
+                kept.pause(&fault, Instant::now());
+                Err(fault)
+            }
+        }
     }
 }
 
@@ -119,5 +158,48 @@ mod tests {
             }
             assert_eq!(counter.asked.load(Ordering::SeqCst), 2);
         }
+    }
+
+    #[test]
+    fn a_fault_holds_until_the_time_that_it_said() {
+        let (now, mut kept) = (Instant::now(), Kept::default());
+        let seconds = Duration::from_secs;
+        let fault = |after| Fault::new(Class::Retry { after }, "too many requests").at("the vault");
+        kept.pause(&fault(None), now);
+        kept.pause(&Fault::new(Class::Denied, "no"), now);
+        assert!(kept.fault(now).is_none(), "who says no time is asked by each");
+        kept.pause(&fault(Some(seconds(60))), now);
+        let left = kept.fault(now + seconds(40)).unwrap();
+        assert_eq!(left.class, Class::Retry { after: Some(seconds(20)) });
+        assert_eq!(left.to_string(), "the vault: too many requests");
+        assert!(kept.fault(now + seconds(60)).is_none());
+        kept.pause(&fault(Some(Duration::MAX)), now);
+        assert!(kept.fault(now + MAX_PAUSE - seconds(1)).is_some() && kept.fault(now + MAX_PAUSE).is_none());
+    }
+
+    /// Limits its rate.
+    #[derive(Debug, Clone, Default)]
+    struct Limited(Arc<AtomicU32>);
+
+    #[async_trait::async_trait]
+    impl CredentialProvider for Limited {
+        fn identity(&self) -> String {
+            "limited".into()
+        }
+
+        async fn login(&self, _cx: &Cx, _request: &CredentialRequest) -> Result<Login, Fault> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Err(Fault::new(Class::Retry { after: Some(Duration::from_secs(60)) }, "too many requests"))
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_back_before_that_time() {
+        let limited = Limited::default();
+        let provided = Provided::new(limited.clone());
+        for _ in 0..3 {
+            provided.login(&cx(), &CredentialRequest::new("https://git.example"), None).await.unwrap_err();
+        }
+        assert_eq!(limited.0.load(Ordering::SeqCst), 1);
     }
 }

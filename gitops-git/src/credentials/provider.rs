@@ -18,7 +18,8 @@ use gitops_core::{Cx, Fault, Timestamp};
 /// [`gitops_core::Class::Denied`].
 ///
 /// All sources that clones of one [`crate::Credentials`] were given to share the answers, and for one server the questions
-/// come one after the other: however many poll, a token that has run out is renewed once.
+/// come one after the other: however many poll, a token that has run out is renewed once. A fault that says when to come
+/// back answers for all of them until then, for an hour at most.
 ///
 /// # Where the answer goes
 /// To the scheme, host and port of the source's URL, as basic authentication. It is logged by nobody, nor in any error.
