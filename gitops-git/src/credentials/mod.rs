@@ -55,6 +55,10 @@ impl<P: CredentialProvider> From<P> for Credentials {
 impl Credentials {
     /// Who gives out what is sent over HTTP, if it is that kind.
     #[cfg(feature = "https")]
+    #[cfg_attr(
+        not(feature = "ssh"),
+        expect(clippy::unnecessary_wraps, reason = "with SSH, there are other kinds")
+    )]
     pub(crate) fn for_http(&self) -> Option<&Arc<Provided>> {
         match &self.0 {
             Kind::Provider(provided) => Some(provided),

@@ -100,7 +100,10 @@ async fn addresses_are_refused_whatever_the_proxy() {
         assert!(matches!(error, GitError::AddressRefused { .. }), "{host}: {error:?}");
     }
     assert!(proxy.take_seen().requests.is_empty());
-    // The proxy itself may be on this machine, and names are its business.
-    assert!(sync(&build("git.invalid").unwrap()).await.is_err());
-    assert!(proxy.take_seen().requests[0].starts_with("CONNECT git.invalid:443 "));
+    // The proxy itself may be on this machine, by its name too; and other names are its business.
+    for url in [proxy.url(), proxy.url().replace("127.0.0.1", "localhost")] {
+        let source = GitSource::builder("https://git.invalid/repo.git").with_mirror_dir(repo.mirrors());
+        assert!(sync(&source.with_proxy(url).build().unwrap()).await.is_err());
+        assert!(proxy.take_seen().requests[0].starts_with("CONNECT git.invalid:443 "));
+    }
 }

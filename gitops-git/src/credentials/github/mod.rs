@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use gitops_core::{Cx, Fault, Timestamp};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Client, Response, Url};
 use rsa::rand_core::OsRng;
 
@@ -120,6 +120,8 @@ impl GitHubApp {
         Ok(HeaderMap::from_iter([
             (AUTHORIZATION, bearer),
             (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
+            // What is read below is of this version.
+            (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
             // GitHub answers nobody who has no name.
             (USER_AGENT, HeaderValue::from_static(concat!("gitops-git/", env!("CARGO_PKG_VERSION")))),
         ]))
