@@ -158,8 +158,8 @@ impl GitSourceBuilder {
         self
     }
 
-    /// The longest wait for a connection, and for each next byte of an answer; 30 s by default. The whole operation is
-    /// bounded by the context's deadline.
+    /// The longest wait for a credential provider, for a connection, and for each next byte of an answer; 30 s by default. The
+    /// whole operation is bounded by the context's deadline.
     pub fn with_timeout(mut self, silence: Duration) -> Self {
         self.limits.silence = silence;
         self

@@ -70,7 +70,7 @@
 //! # Limits
 //! | What | Default | Setting |
 //! | --- | --- | --- |
-//! | wait for a connection, and for the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
+//! | wait for a credential provider, a connection, and the next byte | 30 s | [`GitSourceBuilder::with_timeout`] |
 //! | bytes received by an operation | 2 GiB | [`GitSourceBuilder::with_max_received_bytes`] |
 //! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |

@@ -62,7 +62,7 @@ impl GitSourceBuilder {
     /// Only the server of the source's URL sees it, over `https`; no redirect leads it elsewhere. A `GitHubApp` shows it to
     /// its API only where that is on the same server. It can be used beside other credentials, and counts like one: each
     /// certificate has a mirror of its own. A server that refuses it, or wants one and gets none, is
-    /// [`gitops_core::Class::Denied`].
+    /// [`gitops_core::Class::Denied`] if it says so in TLS; nginx answers with HTTP status 400, which is [`GitError::NotGit`].
     pub fn with_client_certificate(
         mut self,
         certificates_pem: impl Into<Vec<u8>>,
