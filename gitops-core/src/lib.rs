@@ -115,6 +115,7 @@ pub use revision::{Person, Provenance, RefSpec, Revision, Signer};
 pub use source::{Entry, EntryKind, Events, Instance, Snapshot, Source, TreeId};
 pub use status::{Status, SyncState};
 pub use target::{
-    Action, AppRecord, Capabilities, Comparison, Dirty, Done, End, Expect, Holds, Intent, Live, Memo,
-    Observation, Observe, Owner, Placed, Reach, ReachEntry, Session, Step, Target, Token, Unseen,
+    Action, AppRecord, Capabilities, Change, Comparison, Deployment, Deployments, Dirty, Done, Drift, End,
+    Expect, Good, Healed, Holds, Intent, Live, Memo, Observation, Observe, Older, Owner, Placed, Reach,
+    ReachEntry, Session, Step, Target, Token, Unseen,
 };

@@ -82,7 +82,7 @@ impl Locks {
                 None => Stored::new(app.clone(), intent.source.clone())?,
             };
             self.check(&stored, intent)?;
-            stored.intend(intent.revision.as_ref(), &intent.reach);
+            stored.record.begin(intent);
             stored.lock = Some(self.lock());
             match records.write(cx, &stored).await {
                 Err(fault) if fault.class == Class::Precondition => last = fault,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn intent(source: &str) -> Intent {
-        Intent::new(source, None, Reach::default())
+        Intent::new(Timestamp::UNIX_EPOCH, source, None, Reach::default())
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gitops_core::Class;
 use gitops_core::{AppId, AppRecord, Cx, Fault, GroupKind, Outcome, Reach, Timestamp, Verdict};
-use gitops_core::{Class, Revision};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,8 @@ const GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
 /// Which tool the set belongs to: others that follow the specification leave it alone.
 const TOOL: &str = "gitops-rs";
-/// A Secret holds 1 MiB; half of it for the outcomes leaves room for the reach.
+/// A Secret holds 1 MiB; half of it for the outcomes leaves room for the deployments, which bound themselves, and the
+/// reach.
 const OUTCOMES_BYTES: usize = 512 * 1024;
 
 /// Who writes, and until when at most.
@@ -61,23 +62,8 @@ impl Stored {
     /// A record that does not exist yet.
     pub(crate) fn new(app: AppId, source: String) -> Result<Self, Fault> {
         let key = Key::random().ok_or_else(|| Fault::retry("the machine has no randomness to give"))?;
-        let record = AppRecord {
-            source,
-            attempted: None,
-            applied: None,
-            reach: Reach::default(),
-            outcomes: Vec::new(),
-            finished: None,
-        };
+        let record = AppRecord::new(source);
         Ok(Self { app, record, lock: None, key, secret: Value::Null })
-    }
-
-    /// Notes what is about to be done, before it is done: the reach only ever grows here.
-    pub(crate) fn intend(&mut self, revision: Option<&Revision>, reach: &Reach) {
-        if let Some(revision) = revision {
-            self.record.attempted = Some(revision.clone());
-        }
-        self.record.reach.0.extend(reach.0.iter().cloned());
     }
 
     fn decode(app: &AppId, namespace: &str, secret: Value) -> Result<Self, KubeError> {
@@ -270,10 +256,14 @@ impl Records {
 mod tests {
     use super::*;
     use crate::membership::tests::app;
-    use gitops_core::{FaultNote, ReachEntry, ResourceId};
+    use gitops_core::{
+        Action, Change, Deployments, Drift, End, FaultNote, Intent, ReachEntry, ResourceId, Revision,
+    };
+
+    const SOURCE: &str = "https://git.example/config";
 
     fn stored() -> Stored {
-        let mut stored = Stored::new(app("shop"), "https://git.example/config".into()).unwrap();
+        let mut stored = Stored::new(app("shop"), SOURCE.into()).unwrap();
         let entry = |group: &str, kind: &str, namespace: &str| ReachEntry {
             group: group.into(),
             kind: kind.into(),
@@ -285,7 +275,8 @@ mod tests {
             entry("", "Service", "shop"),
             entry("", "Service", "state"),
         ];
-        stored.intend(Some(&Revision::new("abc")), &Reach(reach.into()));
+        let at = Timestamp::UNIX_EPOCH;
+        stored.record.begin(&Intent::new(at, SOURCE, Some(Revision::new("abc")), Reach(reach.into())));
         stored
     }
 
@@ -300,6 +291,38 @@ mod tests {
         assert_eq!(metadata["labels"][ID_LABEL], set_id(&app("shop"), "state").as_str());
         let read = Stored::decode(&app("shop"), "state", secret).unwrap();
         assert_eq!((read.record, read.lock, read.key), (written.record, written.lock, written.key));
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_reads() {
+        let mut old = stored();
+        old.record.deployments = Deployments::default();
+        let secret = old.encode("state");
+        let record = STANDARD.decode(secret["data"]["record"].as_str().unwrap()).unwrap();
+        assert!(!String::from_utf8(record).unwrap().contains("deployments"));
+        let read = Stored::decode(&app("shop"), "state", secret).unwrap();
+        assert_eq!((read.record.attempted, read.record.deployments.is_empty()), (old.record.attempted, true));
+    }
+
+    #[test]
+    fn all_that_is_kept_fits_into_a_secret() {
+        let mut full = stored();
+        let id = |n: usize| ResourceId::namespaced("apps", "ConfigMap", "n".repeat(63), format!("{n:0>253}"));
+        for revision in 0..30 {
+            let revision = Revision::new(format!("{revision:0>40}"));
+            let at = Timestamp::UNIX_EPOCH;
+            full.record.begin(&Intent::new(at, SOURCE, Some(revision), Reach::default()));
+            let outcome = |n| Outcome { id: id(n), action: None, verdict: Verdict::Unchanged };
+            let mut end = End::new(at, (0..5_000).map(outcome).collect());
+            end.changes = (0..5_000).map(|n| Change::new(id(n), Action::Update)).collect();
+            end.healed = (0..500).map(|n| Drift::new(id(n), None, vec![".data".to_owned()])).collect();
+            full.record.end(&end);
+        }
+        let secret = full.encode("state");
+        let size = STANDARD.decode(secret["data"]["record"].as_str().unwrap()).unwrap().len();
+        assert!(size < 1024 * 1024 * 3 / 4, "{size} bytes");
+        let read = Stored::decode(&app("shop"), "state", secret).unwrap().record;
+        assert_eq!(read.deployments, full.record.deployments);
     }
 
     #[test]

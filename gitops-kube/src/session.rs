@@ -317,15 +317,7 @@ impl Session for KubeSession {
             .locks
             .update(cx, &shared.records, &mut stored, |stored| {
                 stored.lock = None;
-                let record = &mut stored.record;
-                if let Some(applied) = &end.applied {
-                    record.applied = Some(applied.clone());
-                }
-                if let Some(reach) = &end.reach {
-                    record.reach = reach.clone();
-                }
-                record.outcomes.clone_from(&end.outcomes);
-                record.finished = Some(end.at);
+                stored.record.end(end);
             })
             .await?;
         shared.view.cache.know(

@@ -187,11 +187,7 @@ impl Session for DirectorySession {
                 if end.forget {
                     state.apps.remove(&self.app);
                 } else if let Some(app) = state.apps.get_mut(&self.app) {
-                    let record = &mut app.record;
-                    record.applied = end.applied.or(record.applied.take());
-                    record.reach = end.reach.unwrap_or_else(|| std::mem::take(&mut record.reach));
-                    record.outcomes = end.outcomes;
-                    record.finished = Some(end.at);
+                    app.record.end(&end);
                 }
                 state.save(&self.target.disk)
             })?;

@@ -7,7 +7,7 @@ use gitops_core::diff::schema::BuiltIn;
 use gitops_core::diff::{DiffOptions, compare};
 use gitops_core::{
     AppId, AppRecord, Capabilities, Class, Comparison, Cx, Dirty, Events, Fault, IgnoreRules, Intent, Live,
-    Manifest, Observation, Observe, Owner, Placed, Reach, RepoPath, Session, Target, Unseen, async_trait,
+    Manifest, Observation, Observe, Owner, Placed, RepoPath, Session, Target, Unseen, async_trait,
 };
 
 use crate::disk::{Disk, OnDisk};
@@ -114,22 +114,14 @@ impl DirectoryTarget {
         let held = lock::take(&self.disk.own(&format!("{app}.lock")), cx)?;
         self.change(cx, |state| {
             let of = state.apps.entry(app.clone()).or_insert_with(|| App {
-                record: AppRecord {
-                    source: intent.source.clone(),
-                    attempted: None,
-                    applied: None,
-                    reach: Reach::default(),
-                    outcomes: Vec::new(),
-                    finished: None,
-                },
+                record: AppRecord::new(&*intent.source),
                 members: std::collections::BTreeMap::new(),
             });
             if of.record.source != intent.source {
                 let text = format!("the application belongs to the source {}", of.record.source);
                 return Err(Fault::new(Class::Denied, text).at(app));
             }
-            of.record.reach.0.extend(intent.reach.0.iter().cloned());
-            of.record.attempted = intent.revision.clone().or(of.record.attempted.take());
+            of.record.begin(intent);
             state.save(&self.disk)
         })?;
         Ok(held)

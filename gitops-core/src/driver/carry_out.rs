@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use tokio::time::Duration;
 
 use super::cell::{Cell, PassEnd, PassResult, Recorded, State, Stops};
+use super::heal::drift;
 use super::pass::{Aim, Pass, Synced};
+use super::standing::Standing;
 use crate::execute::is_gone;
 use crate::{
-    Action, Assessment, Class, Counts, Cx, Decision, Done, End, EventKind, Execution, Fault, Health, Intent,
-    Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Revision, Session, Step, SyncReport, Trigger,
-    Verdict, execute,
+    Action, Assessment, Change, Class, Counts, Cx, Decision, Done, Drift, End, EventKind, Execution, Fault,
+    Health, Intent, Item, Outcome, Plan, Reach, ReachEntry, ResourceId, Revision, Session, Step, SyncReport,
+    Trigger, Verdict, execute,
 };
 
 /// What a session left behind.
@@ -21,22 +23,36 @@ struct Written {
     live: BTreeMap<ResourceId, Option<Assessment>>,
     /// The revision that was recorded as wholly in force, if it is.
     applied: Option<Revision>,
+    /// Whether it was recorded as Healthy.
+    healthy: bool,
     recorded: Result<(), Fault>,
 }
 
+/// What is known of a plan's revision before it is carried out.
+#[derive(Clone, Copy)]
+struct Before<'a> {
+    /// What differs is drift, unless it could not be written before.
+    is_kept: bool,
+    /// All of it was in force already.
+    is_reached: bool,
+    standing: &'a Standing,
+}
+
 /// What is recorded is small, and says what was done: it gets its own time when that of the pass is up.
-const RECORDING: Duration = Duration::from_secs(30);
+pub(super) const RECORDING: Duration = Duration::from_secs(30);
 
 /// Health is not assessed again earlier than after this, whatever a rule asks for.
 const SOONEST: Duration = Duration::from_secs(1);
 
 impl Cell {
     /// Carries out a plan and records how it ended. A plan with nothing to do and nothing new to record costs no request.
+    /// `is_kept` says that its revision was in force before, so that what differs is drift.
     pub(super) async fn carry_out(
         &self,
         state: &mut State,
         pass: &Pass<'_>,
         plan: &Plan,
+        is_kept: bool,
         trigger: Trigger,
         aim: Aim,
     ) -> Result<Synced, Fault> {
@@ -56,10 +72,19 @@ impl Cell {
         let written = if steps > 0 || is_new {
             // What comes in between may end this at any instant: then it must be read again.
             let recorded = state.recorded.take();
-            let written = self.write(&cx, pass.stops, plan, trigger).await?;
+            let was_applied = |known: &Recorded| known.applied.is_some() && known.applied == plan.revision;
+            let before = Before {
+                // Another process may have brought it in force.
+                is_kept: is_kept || recorded.as_ref().is_some_and(was_applied),
+                is_reached: plan.revision.is_some() && state.reached == plan.revision,
+                standing: &state.standing,
+            };
+            let written = self.write(&cx, pass.stops, plan, before, trigger).await?;
+            state.carried_from = None;
             if written.recorded.is_ok() {
                 // Of an application that is removed, nothing is left.
                 state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
+                    healthy: written.healthy || (known.healthy && known.attempted == plan.revision),
                     attempted: plan.revision.clone().or(known.attempted),
                     applied: written.applied.clone().or(known.applied),
                 });
@@ -119,21 +144,34 @@ impl Cell {
     }
 
     /// Carries out what there is to do.
-    async fn write(&self, cx: &Cx, stops: &Stops, plan: &Plan, trigger: Trigger) -> Result<Written, Fault> {
+    async fn write(
+        &self,
+        cx: &Cx,
+        stops: &Stops,
+        plan: &Plan,
+        before: Before<'_>,
+        trigger: Trigger,
+    ) -> Result<Written, Fault> {
         let reach = reach(plan);
-        let intent = Intent::new(self.app.source.identity(), plan.revision.clone(), reach.clone());
+        let now = self.emitter.now();
+        let intent = Intent::new(now, self.app.source.identity(), plan.revision.clone(), reach.clone());
         let session =
             cx.bound("beginning to write", self.app.target.begin(cx, &self.app.id, &intent)).await??;
         let how = Execution { concurrency: self.settings.concurrency, stop: stops.soft.clone() };
         let (outcomes, live) = self.run(cx, &*session, plan, trigger, &how).await;
-        let mut end = End::new(self.emitter.now(), outcomes);
-        let all_good = Counts::of(&end.outcomes).all_good() && plan.unseen.is_empty();
-        let nothing_else = plan.saw_all_members
-            && plan.unseen.is_empty()
-            && nothing_else_is_left(plan, &end.outcomes, &live);
-        if all_good && plan.complete {
+        let all_good = Counts::of(&outcomes).all_good() && plan.unseen.is_empty();
+        let nothing_else =
+            plan.saw_all_members && plan.unseen.is_empty() && nothing_else_is_left(plan, &outcomes, &live);
+        let mut end = End::new(self.emitter.now(), outcomes.clone());
+        if all_good && (plan.complete || before.is_reached) {
             end.applied.clone_from(&plan.revision);
+        }
+        if all_good && plan.complete {
+            end.healthy = plan.revision.clone().filter(|_| is_healthy(plan, &live));
             end.forget = plan.revision.is_none() && nothing_else;
+        }
+        if plan.revision.is_some() {
+            (end.changes, end.healed) = what_changed(plan, &outcomes, before);
         }
         if nothing_else {
             end.reach = Some(reach);
@@ -146,12 +184,12 @@ impl Cell {
             Err(fault) if fault.class == Class::RETRY => Err(Fault { class: Class::OutcomeUnknown, ..fault }),
             Err(fault) => Err(fault),
         };
-        Ok(Written { applied: end.applied, outcomes: end.outcomes, live, recorded })
+        Ok(Written { applied: end.applied, healthy: end.healthy.is_some(), outcomes, live, recorded })
     }
 
     async fn write_nothing(&self, cx: &Cx, plan: &Plan, trigger: Trigger) -> Written {
         let (outcomes, live) = self.run(cx, &NothingToWrite, plan, trigger, &Execution::default()).await;
-        Written { outcomes, live, applied: None, recorded: Ok(()) }
+        Written { outcomes, live, applied: None, healthy: false, recorded: Ok(()) }
     }
 
     async fn run(
@@ -194,11 +232,7 @@ impl Cell {
             state.health.retain(|id, _| ids.contains(id));
         }
         for item in desired() {
-            let now = match written.get(&item.id) {
-                Some(Some(live)) => live.clone(),
-                Some(None) => Assessment::new(Health::Missing),
-                None => item.health.clone(),
-            };
+            let now = health_of(item, written);
             let known = state.health.get(&item.id).map(|known| known.health);
             if known.is_some_and(|known| known != now.health)
                 || (known.is_none() && now.health != Health::Healthy)
@@ -222,6 +256,37 @@ impl Cell {
             self.emit(EventKind::Health { id: None, from, to: now });
         }
     }
+}
+
+/// How the object of an item is doing after a session.
+fn health_of(item: &Item, written: &BTreeMap<ResourceId, Option<Assessment>>) -> Assessment {
+    match written.get(&item.id) {
+        Some(Some(live)) => live.clone(),
+        Some(None) => Assessment::new(Health::Missing),
+        None => item.health.clone(),
+    }
+}
+
+/// Whether every object that a plan wants is as desired and Healthy after a session in which nothing failed.
+fn is_healthy(plan: &Plan, written: &BTreeMap<ResourceId, Option<Assessment>>) -> bool {
+    plan.items
+        .iter()
+        .filter(|item| item.desired.is_some())
+        .all(|item| item.decision != Decision::Drifted && health_of(item, written).health == Health::Healthy)
+}
+
+/// What a session changed, apart from what it put back.
+fn what_changed(plan: &Plan, outcomes: &[Outcome], before: Before<'_>) -> (Vec<Change>, Vec<Drift>) {
+    let (mut changes, mut healed) = (Vec::new(), Vec::new());
+    for (item, outcome) in plan.items.iter().zip(outcomes) {
+        let Some(change) = Change::of(outcome) else { continue };
+        if before.is_kept && drift(item).is_some() && !before.standing.is_failed(&item.id) {
+            healed.extend(Drift::of(item));
+        } else {
+            changes.push(change);
+        }
+    }
+    (changes, healed)
 }
 
 /// The end of a pass in which every item has an outcome.

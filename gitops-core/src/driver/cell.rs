@@ -52,17 +52,21 @@ pub(super) struct State {
     pub(super) recorded: Option<Recorded>,
     /// The revision that is wholly in force. It may be later than the recorded one, if nothing differs between them.
     pub(super) reached: Option<Revision>,
+    /// The revision of the last session, where what is in force is a later one in which nothing differs from it.
+    pub(super) carried_from: Option<Revision>,
     pub(super) standing: Standing,
     pub(super) health: BTreeMap<ResourceId, Assessment>,
     pub(super) fights: Fights,
+    /// How often in a row it could not be recorded that all is Healthy, and when to try again.
+    pub(super) unnoted: (u32, Option<Instant>),
 }
 
 impl State {
     /// Takes in what the target has recorded.
     pub(super) fn recall(&mut self, record: Option<AppRecord>) {
-        let (attempted, applied) = record.map_or((None, None), |record| (record.attempted, record.applied));
-        self.reached = self.reached.take().or_else(|| applied.clone());
-        self.recorded = Some(Recorded { attempted, applied });
+        let recorded = record.map(Recorded::of).unwrap_or_default();
+        self.reached = self.reached.take().or_else(|| recorded.applied.clone());
+        self.recorded = Some(recorded);
     }
 }
 
@@ -73,6 +77,18 @@ pub(super) struct Recorded {
     pub(super) attempted: Option<Revision>,
     /// The revision that was last wholly in force.
     pub(super) applied: Option<Revision>,
+    /// Whether the attempted one was Healthy.
+    pub(super) healthy: bool,
+}
+
+impl Recorded {
+    pub(super) fn of(record: AppRecord) -> Self {
+        let current = record.deployments.current();
+        let healthy = current.is_some_and(|current| {
+            current.healthy.is_some() && record.attempted.as_ref() == Some(&current.revision)
+        });
+        Self { attempted: record.attempted, applied: record.applied, healthy }
+    }
 }
 
 /// A plan that waits for approval.

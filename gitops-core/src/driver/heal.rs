@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 use super::cell::{Cell, PassEnd, State};
 use super::pass::{Aim, Pass, Synced};
-use crate::{Decision, Desired, EventKind, Fault, Goal, Observe, Plan, ResourceId, Revision, Trigger};
+use crate::{Decision, Desired, EventKind, Fault, Goal, Item, Observe, Plan, ResourceId, Revision, Trigger};
 
 impl Cell {
     /// Looks at some objects of what is in force, and puts back what drifted.
@@ -28,7 +28,7 @@ impl Cell {
         ids.retain(|id| !fought.iter().any(|(other, _)| other == id));
         let plan =
             if fought.is_empty() { first } else { self.plan_goal(Goal::Heal(desired, &ids), &observed) };
-        let mut end = match self.carry_out(state, pass, &plan, Trigger::Live, Aim::KeepQuietly).await? {
+        let mut end = match self.carry_out(state, pass, &plan, true, Trigger::Live, Aim::KeepQuietly).await? {
             Synced::Done(_, end) => end,
             Synced::Held(_) => PassEnd::default(),
         };
@@ -64,11 +64,7 @@ impl Cell {
                 || (plan.complete
                     && item.decision == Decision::Drifted
                     && state.standing.is_drifted(&item.id));
-            let missing = item.decision == Decision::Create
-                || (item.decision == Decision::Drifted && item.differences.is_empty());
-            let differs =
-                matches!(item.decision, Decision::Update | Decision::Drifted) && !item.differences.is_empty();
-            if (missing || differs) && !is_known {
+            if let Some(missing) = drift(item).filter(|_| !is_known) {
                 self.emit(EventKind::Drift {
                     id: item.id.clone(),
                     differences: item.differences.clone(),
@@ -78,4 +74,13 @@ impl Cell {
             }
         }
     }
+}
+
+/// Whether an item of a plan for the revision in force is drift: an object that is gone (true), or that differs (false).
+pub(super) fn drift(item: &Item) -> Option<bool> {
+    let missing = item.decision == Decision::Create
+        || (item.decision == Decision::Drifted && item.differences.is_empty());
+    let differs =
+        matches!(item.decision, Decision::Update | Decision::Drifted) && !item.differences.is_empty();
+    (missing || differs).then_some(missing)
 }

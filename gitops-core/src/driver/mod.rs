@@ -10,6 +10,7 @@ mod feed;
 mod fight;
 mod handle;
 mod heal;
+mod note;
 mod once;
 mod pass;
 mod reconciler;

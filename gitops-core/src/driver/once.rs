@@ -83,6 +83,7 @@ impl Reconciler {
             cell.failed(&mut state, fault, &self.stops);
         }
         cell.publish(&state);
+        cell.note_health(&mut state, &pass).await;
         match synced? {
             Synced::Done(report, end) => recorded(report, end),
             Synced::Held(plan) => match plan.guard {
@@ -135,7 +136,7 @@ impl Reconciler {
         }
         *state = State::default();
         *cell.approval() = None;
-        let removed = cell.carry_out(&mut state, &pass, &plan, Trigger::Manual, Aim::Follow).await;
+        let removed = cell.carry_out(&mut state, &pass, &plan, false, Trigger::Manual, Aim::Follow).await;
         if let Err(fault) = &removed {
             cell.failed(&mut state, fault, &self.stops);
         }
@@ -154,7 +155,8 @@ impl Reconciler {
     }
 
     /// After a [`sync`](Self::sync), waits until the application is healthy, or for `timeout`, and says how it is then.
-    /// Writes nothing. It follows the target's watch; a target without one is read every two seconds.
+    /// Writes nothing, besides recording (once for a deployment) that it is [healthy](crate::Deployment::healthy); where
+    /// that fails, the next sync records it. It follows the target's watch; a target without one is read every two seconds.
     pub async fn wait_healthy(&self, app: &str, timeout: Duration) -> Result<Assessment, Fault> {
         const POLL: Duration = Duration::from_secs(2);
         let cell = self.cell(app)?;
@@ -169,7 +171,11 @@ impl Reconciler {
             let cx = cell.reading(&self.stops).within(left.max(POLL));
             let observed = cell.observe(&cx, &Observe::Objects(ids.clone())).await?;
             let worst = worst(&ids, &observed);
-            if worst.health == Health::Healthy || Instant::now() >= deadline {
+            if worst.health == Health::Healthy {
+                cell.note_waited(&desired, &self.stops).await;
+                return Ok(worst);
+            }
+            if Instant::now() >= deadline {
                 return Ok(worst);
             }
             let watches = cell.app.target.capabilities().watches;

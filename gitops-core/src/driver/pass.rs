@@ -72,6 +72,7 @@ impl Cell {
         };
         let end = ended.unwrap_or_else(|fault| self.failed(&mut state, &fault, stops));
         self.publish(&state);
+        self.note_health(&mut state, &pass).await;
         PassEnd { poll_at, ..end }
     }
 
@@ -240,13 +241,15 @@ impl Cell {
             state.held = None;
             *self.approval() = None;
         }
-        if state.in_force.as_ref().is_some_and(|known| *known.revision() == revision) {
+        let is_kept = state.in_force.as_ref().is_some_and(|known| *known.revision() == revision);
+        if is_kept {
             self.tell_drift(state, &plan, &revision);
         } else {
             state.standing.begin();
         }
         state.in_force = Some(desired);
-        let synced = self.carry_out(state, pass, &plan, trigger, aim).await?;
+        state.carried_from = None;
+        let synced = self.carry_out(state, pass, &plan, is_kept, trigger, aim).await?;
         if matches!(&synced, Synced::Done(_, end) if end.result == PassResult::Good) {
             state.released = None;
         }
@@ -294,7 +297,9 @@ impl Cell {
         let digest = nothing.digest();
         let counts = Counts { unchanged: desired.objects().len(), ..Counts::default() };
         self.emit(EventKind::SyncStarted { revision: Some(revision.clone()), trigger, digest, steps: 0 });
-        state.in_force = Some(desired);
+        let before = state.in_force.replace(desired);
+        state.carried_from =
+            state.carried_from.take().or_else(|| before.map(|before| before.revision().clone()));
         state.reached = Some(revision.clone());
         self.update_status(|status| {
             status.attempted = Some(revision.clone());

@@ -11,8 +11,8 @@ use super::store::Write;
 use super::target::MemoryTarget;
 use crate::ownership::keep_left;
 use crate::{
-    Action, AppId, AppRecord, Class, Cx, Done, End, Expect, Fault, Intent, Owner, Placed, Reach, Session,
-    Step, Timestamp,
+    Action, AppId, AppRecord, Class, Cx, Done, End, Expect, Fault, Intent, Owner, Placed, Session, Step,
+    Timestamp,
 };
 
 pub(super) struct MemorySession {
@@ -53,16 +53,8 @@ impl MemorySession {
             if !store.locks.insert(app.clone()) {
                 return Err(Fault::retry("another session writes for this application").at(app));
             }
-            let record = store.records.entry(app.clone()).or_insert_with(|| AppRecord {
-                source: intent.source.clone(),
-                attempted: None,
-                applied: None,
-                reach: Reach::default(),
-                outcomes: Vec::new(),
-                finished: None,
-            });
-            record.reach.0.extend(intent.reach.0.iter().cloned());
-            record.attempted = intent.revision.clone().or(record.attempted.take());
+            let record = store.records.entry(app.clone()).or_insert_with(|| AppRecord::new(&*intent.source));
+            record.begin(intent);
             Lock { target: target.clone(), app: app.clone() }
         };
         after_write(cx, late, app.as_str()).await?;
@@ -192,12 +184,7 @@ impl Session for MemorySession {
             if end.forget {
                 store.records.remove(&self.app);
             } else if let Some(record) = store.records.get_mut(&self.app) {
-                record.applied = end.applied.clone().or(record.applied.take());
-                if let Some(reach) = &end.reach {
-                    record.reach = reach.clone();
-                }
-                record.outcomes.clone_from(&end.outcomes);
-                record.finished = Some(end.at);
+                record.end(end);
             }
         }
         after_write(cx, late, self.app.as_str()).await?;

@@ -1,5 +1,6 @@
 //! Where the desired state goes to.
 
+mod deployments;
 mod live;
 mod placed;
 mod record;
@@ -10,6 +11,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use gitops_diff::Difference;
 
+pub use deployments::{Change, Deployment, Deployments, Drift, Good, Healed, Older};
 pub use live::{Holds, Live, Memo, Observation, Observe, Owner, Token, Unseen};
 pub use placed::Placed;
 pub use record::{AppRecord, End, Intent, Reach, ReachEntry};
@@ -54,7 +56,7 @@ pub trait Target: Debug + Send + Sync + 'static {
 
     /// Starts writing for an application: takes its lock and records the intent, so that a crash at any later instant
     /// leaves no object behind that nobody looks for. Fails with [`crate::Class::Denied`] when the record belongs to
-    /// another source, and leaves it as it is.
+    /// another source, and leaves it as it is. What is recorded is what [`AppRecord::begin`] makes of it.
     ///
     /// One session at a time writes for an application, in all processes: `begin` waits for the lock, or fails with a
     /// fault that may pass. The reach of the intent is added to what is recorded.
@@ -88,7 +90,7 @@ pub trait Session: Send + Sync {
     /// nothing to apply is [`crate::Class::Bug`]; one whose object could not be placed fails.
     async fn run(&self, cx: &Cx, step: &Step) -> Result<Done, Fault>;
 
-    /// Records how it ended, replaces the reach if [`End::reach`] has one, and releases the lock.
+    /// Records how it ended, as [`AppRecord::end`] says, and releases the lock. With [`End::forget`] the record goes.
     async fn finish(self: Box<Self>, cx: &Cx, end: &End) -> Result<(), Fault>;
 }
 

@@ -99,7 +99,7 @@ impl<'k> MemorySide<'k> {
             None => (Action::Create, Expect::Absent),
             Some(which) => (Action::Update, Expect::Same(self.history.uid(name, which).into())),
         };
-        let intent = Intent::new("memory:config", None, Reach::default());
+        let intent = Intent::new(Timestamp::UNIX_EPOCH, "memory:config", None, Reach::default());
         let session = self.target.begin(&cx, &AppId::new(APP).unwrap(), &intent).await?;
         let step = Step::new(desired.id.clone(), action, expect, Some(Arc::new(desired)));
         let done = session.run(&cx, &step).await;

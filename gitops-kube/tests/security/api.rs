@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gitops_core::{AppId, Cx, Fault, Intent, Manifest, Observe, Place, Reach, RepoPath, Target as _};
+use gitops_core::{
+    AppId, Cx, Fault, Intent, Manifest, Observe, Place, Reach, RepoPath, Target as _, Timestamp,
+};
 use gitops_kube::KubeTarget;
 use serde_json::json;
 
@@ -76,7 +78,7 @@ pub(crate) async fn faults(target: &KubeTarget) -> Vec<Fault> {
     let object =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}});
     let manifest = Manifest::new(&object, Place::file(RepoPath::new("a.yaml").unwrap())).unwrap();
-    let intent = Intent::new("https://git.example/config", None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, "https://git.example/config", None, Reach::default());
     let done = [
         target.place(&cx, vec![manifest]).await.map(drop),
         target.recall(&cx, &app).await.map(drop),

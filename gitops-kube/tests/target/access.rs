@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gitops_core::{
-    Action, Class, Comparison, Dirty, Expect, IgnoreRules, Intent, Observe, Reach, Step, Target,
+    Action, Class, Comparison, Dirty, Expect, IgnoreRules, Intent, Observe, Reach, Step, Target, Timestamp,
 };
 use gitops_kube::testing::ControlPlane;
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
@@ -115,8 +115,12 @@ async fn an_api_server_may_go_and_come_back() {
     // A definite failure to reach it, for reads and for writes: nothing was sent.
     let fault = cluster.target.recall(&cx(), &name).await.unwrap_err();
     assert!(matches!(fault.class, Class::Retry { .. }), "{fault:?}");
-    let fault =
-        cluster.target.begin(&cx(), &name, &Intent::new(SOURCE, None, Reach::default())).await.err().unwrap();
+    let fault = cluster
+        .target
+        .begin(&cx(), &name, &Intent::new(Timestamp::UNIX_EPOCH, SOURCE, None, Reach::default()))
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(fault.class, Class::Retry { .. }), "{fault:?}");
     let told = tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap();
     assert!(matches!(told, Some(Dirty::Blind(_))), "{told:?}");

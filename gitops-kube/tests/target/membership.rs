@@ -1,7 +1,8 @@
 //! Nothing is touched that is not ours.
 
 use gitops_core::{
-    Action, Class, Expect, FaultNote, Intent, Owner, Reach, ReachEntry, ResourceId, Step, Target, Token,
+    Action, Class, Expect, FaultNote, Intent, Owner, Reach, ReachEntry, ResourceId, Step, Target, Timestamp,
+    Token,
 };
 use gitops_kube::{KEEP_ANNOTATION, KubeTarget, PART_OF, STATE_ANNOTATION};
 use serde_json::{Value, json};
@@ -160,14 +161,14 @@ async fn applications_stay_apart() {
     assert!(cluster.look(&one, &live.id).await.unwrap().keep);
 
     // Another source may not take the name.
-    let intent = Intent::new("https://git.example/other", None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, "https://git.example/other", None, Reach::default());
     let fault = cluster.target.begin(&cx(), &one, &intent).await.err().unwrap();
     assert_eq!(fault.class, Class::Denied);
     assert!(fault.to_string().contains(SOURCE), "{fault}");
 
     // Another process may not write at the same time; when the session ends, it may.
     let other = KubeTarget::new(cluster.client.clone());
-    let intent = Intent::new(SOURCE, None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, SOURCE, None, Reach::default());
     let session = cluster.begin(&one, Reach::default()).await.unwrap();
     let fault = other.begin(&cx(), &one, &intent).await.err().unwrap();
     assert!(matches!(fault.class, Class::Retry { after: Some(_) }), "{fault:?}");
@@ -208,7 +209,7 @@ async fn a_crash_leaves_the_reach_wide_and_the_name_to_us() {
 async fn a_missing_state_namespace_says_how_to_make_it() {
     let cluster = cluster().await;
     let target = KubeTarget::builder(cluster.client.clone()).with_state_namespace("nowhere").build();
-    let intent = Intent::new(SOURCE, None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, SOURCE, None, Reach::default());
     let fault = target.begin(&cx(), &app("lost"), &intent).await.err().unwrap();
     assert_eq!(fault.class, Class::Denied);
     assert!(fault.to_string().contains("kubectl create namespace nowhere"), "{fault}");
@@ -263,7 +264,7 @@ async fn what_may_not_be_read_is_unseen() {
     assert_eq!(blind, [("Deployment.apps".to_owned(), Class::Denied), ("Secret".to_owned(), Class::Denied)]);
 
     // Writing without the permission is a definite no.
-    let intent = Intent::new(SOURCE, None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, SOURCE, None, Reach::default());
     let fault = limited.begin(&cx(), &name, &intent).await.err().unwrap();
     assert_eq!(fault.class, Class::Denied);
     let note: FaultNote = fault.note();

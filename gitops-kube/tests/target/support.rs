@@ -98,7 +98,7 @@ impl Cluster {
     }
 
     pub(crate) async fn begin(&self, app: &AppId, reach: Reach) -> Result<Box<dyn Session>, Fault> {
-        let intent = Intent::new(SOURCE, Some(Revision::new("c0ffee")), reach);
+        let intent = Intent::new(Timestamp::UNIX_EPOCH, SOURCE, Some(Revision::new("c0ffee")), reach);
         self.target.begin(&cx(), app, &intent).await
     }
 

@@ -12,6 +12,7 @@ mod limits;
 mod line_15_prune;
 mod line_18_annotations;
 mod pace;
+mod records;
 mod refresh;
 mod removal;
 mod rendering;

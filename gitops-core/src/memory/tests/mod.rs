@@ -60,7 +60,7 @@ async fn place(target: &MemoryTarget, objects: Vec<Value>) -> Vec<Arc<Placed>> {
 }
 
 async fn begin(target: &MemoryTarget, name: &str) -> Result<Box<dyn Session>, Fault> {
-    target.begin(&cx(), &app(name), &Intent::new("memory:config", None, reach())).await
+    target.begin(&cx(), &app(name), &Intent::new(Timestamp::UNIX_EPOCH, "memory:config", None, reach())).await
 }
 
 fn reach() -> Reach {

@@ -74,11 +74,11 @@ async fn the_record_is_widened_first_and_narrowed_at_the_end() {
     let recall = async || target.recall(&cx(), &app("shop")).await.unwrap();
     assert_eq!(recall().await, None);
     let revision = Revision::new("r1");
-    let intent = Intent::new("memory:config", Some(revision.clone()), reach());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, "memory:config", Some(revision.clone()), reach());
     drop(target.begin(&cx(), &app("shop"), &intent).await.unwrap());
     let record = recall().await.unwrap();
     assert_eq!((record.reach, record.attempted, record.applied), (reach(), Some(revision.clone()), None));
-    let other = Intent::new("memory:other", None, Reach::default());
+    let other = Intent::new(Timestamp::UNIX_EPOCH, "memory:other", None, Reach::default());
     assert_eq!(target.begin(&cx(), &app("shop"), &other).await.err().unwrap().class, Class::Denied);
 
     let mut wider = reach();
@@ -88,7 +88,7 @@ async fn the_record_is_widened_first_and_narrowed_at_the_end() {
         version: "v1".into(),
         namespace: None,
     });
-    let intent = Intent::new("memory:config", Some(revision.clone()), wider.clone());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, "memory:config", Some(revision.clone()), wider.clone());
     let session = target.begin(&cx(), &app("shop"), &intent).await.unwrap();
     assert_eq!(recall().await.unwrap().reach, wider);
     let mut end = End::new(

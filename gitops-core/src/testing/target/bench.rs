@@ -71,7 +71,7 @@ impl<'h> Bench<'h> {
     }
 
     pub(super) fn intent(reach: Reach) -> Intent {
-        Intent::new(SOURCE, Some(Revision::new("c0ffee")), reach)
+        Intent::new(Timestamp::UNIX_EPOCH, SOURCE, Some(Revision::new("c0ffee")), reach)
     }
 
     pub(super) async fn begin(&self, placed: &[&Arc<Placed>]) -> Result<Box<dyn Session>, Fault> {

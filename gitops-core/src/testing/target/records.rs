@@ -53,7 +53,7 @@ pub(super) async fn beginning_only_widens_the_reach(h: &dyn TargetHarness) -> Ch
     let session = bench.target.begin(&cx(), &bench.app, &Bench::intent(Reach::default())).await?;
     let now = bench.recall().await?.reach;
     ensure!(now == want, "an intent without a reach made it {now:?}");
-    let source_only = Intent::new(SOURCE, None, Reach::default());
+    let source_only = Intent::new(Timestamp::UNIX_EPOCH, SOURCE, None, Reach::default());
     drop(session);
     drop(bench.target.begin(&cx(), &bench.app, &source_only).await?);
     let record = bench.restarted().await.recall().await?;
@@ -66,7 +66,8 @@ pub(super) async fn another_source_is_denied(h: &dyn TargetHarness) -> Checked {
     let bench = Bench::new(h).await;
     bench.create("a", "v").await?;
     let before = bench.recall().await?;
-    let intent = Intent::new("contract:another", Some(Revision::new("bad")), Reach::default());
+    let intent =
+        Intent::new(Timestamp::UNIX_EPOCH, "contract:another", Some(Revision::new("bad")), Reach::default());
     for bench in [&bench, &bench.restarted().await] {
         let begun = bench.target.begin(&cx(), &bench.app, &intent).await;
         refused(begun.map(drop), Class::Denied, "beginning for another source")?;
@@ -136,7 +137,11 @@ pub(super) async fn finishing_records_the_end(h: &dyn TargetHarness) -> Checked 
             end.applied,
             record.applied
         );
-        ensure!(record.outcomes == end.outcomes, "the outcomes are recorded as {:?}", record.outcomes);
+        ensure!(
+            Some(&record.outcomes) == end.outcomes.as_ref(),
+            "the outcomes are recorded as {:?}",
+            record.outcomes
+        );
         ensure!(record.finished == Some(end.at), "the time is recorded as {:?}", record.finished);
         ensure!(record.source == SOURCE, "the source is recorded as {:?}", record.source);
     }
@@ -196,7 +201,7 @@ pub(super) async fn finishing_can_forget(h: &dyn TargetHarness) -> Checked {
     }
     ensure!(other.members().await? == [theirs.id().clone()], "another application was forgotten too");
     // What was forgotten can belong to another source.
-    let intent = Intent::new("contract:another", None, Reach::default());
+    let intent = Intent::new(Timestamp::UNIX_EPOCH, "contract:another", None, Reach::default());
     drop(bench.target.begin(&cx(), &bench.app, &intent).await?);
     Ok(())
 }
