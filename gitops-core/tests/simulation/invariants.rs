@@ -1,8 +1,10 @@
 //! What must hold at every step of the engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_core::{Action, Adoption, Cx, Expect, Prune, ResourceId, Step, Target};
+use gitops_core::{
+    Action, Adoption, Cx, End, Expect, Health, Observation, Observe, Prune, ResourceId, Step, Target,
+};
 use serde_json::Value;
 
 use crate::ledger::{
@@ -39,6 +41,37 @@ pub(crate) async fn check_reach(shared: &Shared, book: &SessionBook, target: &dy
     let is_wide = record.is_some_and(|record| record.reach.0.iter().any(|entry| entry.holds(&step.id)));
     if !is_wide {
         shared.violation(format!("{}: {} {} outside of the recorded reach", book.app, step.action, step.id));
+    }
+}
+
+/// Takes in what the engine is told of objects.
+pub(crate) fn note_told(
+    told: &mut BTreeMap<ResourceId, Option<Health>>,
+    asked: &Observe,
+    answer: &Observation,
+) {
+    let (Observe::Everything { also: ids } | Observe::Objects(ids) | Observe::Anew(ids)) = asked else {
+        return;
+    };
+    let live = answer.live.iter().map(|live| (live.id.clone(), Some(live.health.health)));
+    told.extend(ids.iter().map(|id| (id.clone(), None)));
+    told.extend(live);
+}
+
+/// What is recorded as Healthy was last told to be so, all of it.
+pub(crate) fn check_healthy(shared: &Shared, book: &SessionBook, end: &End) {
+    let Some(revision) = &end.healthy else { return };
+    let Some(stated) = shared.repos[book.repo].stated(&revision.id, &book.app) else { return };
+    shared.count("a revision is Healthy");
+    let told = shared.ledger().app(&book.app).told.clone();
+    for id in stated.keys() {
+        let health = told.get(id).copied().flatten();
+        if health != Some(Health::Healthy) {
+            let app = &book.app;
+            shared.violation(format!(
+                "{app}: {revision} is recorded as Healthy, and of {id} it saw {health:?}"
+            ));
+        }
     }
 }
 

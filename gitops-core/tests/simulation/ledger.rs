@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_core::{MemoryCluster, Policy, ResourceId};
+use gitops_core::{Health, MemoryCluster, Policy, ResourceId};
 use serde_json::Value;
 
 use crate::chance::Chance;
@@ -36,6 +36,8 @@ pub(crate) struct Book {
     pub(crate) marked: BTreeSet<ResourceId>,
     /// Deletions that somebody approved, with the revision.
     pub(crate) approved: Vec<(String, BTreeSet<(ResourceId, String)>)>,
+    /// How each object was doing when the engine was last told of it; none where it did not exist.
+    pub(crate) told: BTreeMap<ResourceId, Option<Health>>,
     /// Requests to the target, by minutes.
     requests: BTreeMap<u64, u64>,
 }
@@ -106,6 +108,7 @@ impl Ledger {
         for book in self.apps.values_mut() {
             book.resolved = None;
             book.members = 0;
+            book.told.clear();
             book.marked.clear();
         }
     }

@@ -29,11 +29,13 @@ pub(crate) enum Mutant {
     SilentWatch,
     /// The watch always tells something.
     SpinningWatch,
+    /// Whatever was attempted is recorded as Healthy.
+    AlwaysHealthy,
     /// Health tells what is in Secrets.
     TellsSecrets,
 }
 
-pub(crate) const ALL: [Mutant; 12] = [
+pub(crate) const ALL: [Mutant; 13] = [
     Mutant::EverythingIsOurs,
     Mutant::NeverWidens,
     Mutant::NarrowsTooMuch,
@@ -45,6 +47,7 @@ pub(crate) const ALL: [Mutant; 12] = [
     Mutant::AlwaysInSync,
     Mutant::SilentWatch,
     Mutant::SpinningWatch,
+    Mutant::AlwaysHealthy,
     Mutant::TellsSecrets,
 ];
 

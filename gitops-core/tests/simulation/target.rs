@@ -55,6 +55,7 @@ impl Target for SimTarget {
         let trouble = self.shared.faults.roll(&self.shared, Call::Observe);
         faults::before(&self.shared, Call::Observe, trouble).await?;
         let mut observed = self.inner.observe(cx, app, what).await?;
+        invariants::note_told(&mut self.shared.ledger().app(&self.app).told, what, &observed);
         if matches!(what, Observe::Everything { .. }) {
             let members = || observed.live.iter().filter(|live| live.owner == Owner::This);
             let mut ledger = self.shared.ledger();
@@ -232,6 +233,8 @@ impl Session for SimSession {
             done.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned())
         ));
         let done = done?;
+        let now = done.live.as_ref().map(|live| live.health.health);
+        shared.ledger().app(&target.app).told.insert(step.id.clone(), now);
         faults::after(shared, trouble).await?;
         Ok(done)
     }
@@ -243,6 +246,11 @@ impl Session for SimSession {
         if shared.mutant == Some(Mutant::NarrowsTooMuch) {
             end.reach = Some(gitops_core::Reach::default());
         }
+        if shared.mutant == Some(Mutant::AlwaysHealthy) {
+            let revision = self.book().revision.clone().map(gitops_core::Revision::new);
+            (end.applied, end.healthy) = (revision.clone(), revision);
+        }
+        invariants::check_healthy(&shared, &self.book(), &end);
         let trouble = shared.faults.roll(&shared, Call::Finish);
         faults::before(&shared, Call::Finish, trouble).await?;
         self.inner.finish(cx, &end).await?;

@@ -60,6 +60,12 @@ records always one_session_at_a_time "While a session lives, no other begins for
 records always sessions_of_two_applications_do_not_meet "Two applications write at the same time.";
 records always finishing_releases_the_lock "After `finish` anybody can begin, in this process or another.";
 
+deploying always an_attempt_is_recorded_before_it_writes "When `begin` has answered, the attempt of the revision is recorded with its time: whoever looks then, and whoever starts after a crash then, sees it. A second attempt is the same deployment.";
+deploying always deployments_are_recalled "`AppRecord::deployments` tells what was attempted, applied and Healthy, when, what it changed, and what was healed with the other manager's name; and it survives a restart.";
+deploying always noting_health_leaves_the_rest "A session that only notes that a revision is Healthy leaves everything else that is recorded.";
+deploying always only_what_is_in_force_is_healthy "A revision of which not all came in force, or that is not the last one any more, is not recorded as Healthy.";
+deploying always many_deployments_are_summed_up "Deployments are recorded one by one up to a number, and older ones summed up; the last good one is kept.";
+
 steps always creating_stores_the_object "A create stores the stated value, and says that it wrote.";
 steps always a_step_is_over_when_it_is_stored "`run` returns when the target has stored it: whoever looks then, and whoever starts then, sees it.";
 steps always a_step_tells_the_object_as_it_is "`Done::live` is the object as it is now: with the token under which it is then observed.";

@@ -2,6 +2,7 @@
 
 mod bench;
 mod comparing;
+mod deploying;
 mod expecting;
 mod list;
 mod owning;

@@ -131,6 +131,11 @@ impl Session for BrokenSession {
         let mut end = end.clone();
         match self.flaw {
             Flaw::KeepsNoEnd => return Ok(()),
+            Flaw::KeepsNoDeployments => {
+                (end.changes, end.healed, end.healthy) = (Vec::new(), Vec::new(), None);
+            }
+            Flaw::NotesOverTheOutcomes => end.outcomes = Some(end.outcomes.unwrap_or_default()),
+            Flaw::TakesAnyWordForHealth => end.applied = end.applied.or(end.healthy.clone()),
             Flaw::NarrowsUnasked => end.reach = end.reach.or(Some(Reach::default())),
             Flaw::KeepsTheLock => {
                 std::mem::forget(self.inner.take());

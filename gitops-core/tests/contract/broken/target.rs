@@ -10,7 +10,8 @@ use gitops_core::testing::target::{Able, SecondField, TargetHarness, Trouble, cl
 use gitops_core::testing::{Failure, block_on};
 use gitops_core::{
     AppId, AppRecord, Capabilities, Class, Comparison, Cx, Dirty, Events, Fault, IgnoreRules, Intent, Live,
-    Manifest, Observation, Observe, Owner, Placed, Reach, ResourceId, Session, Target, async_trait,
+    Manifest, Observation, Observe, Older, Owner, Placed, Reach, ResourceId, Session, Target, Timestamp,
+    async_trait,
 };
 
 use super::session::BrokenSession;
@@ -37,6 +38,8 @@ pub(super) enum Flaw {
     IgnoresIgnoreRules,
     TellsSecrets,
     ForgetsTheIntent,
+    ForgetsTheAttempt,
+    ForgetsOldDeployments,
     TakesAnySource,
     KnowsNoLock,
     CountsNothing,
@@ -56,6 +59,9 @@ pub(super) enum Flaw {
     AlwaysWrites,
     TellsAnotherState,
     KeepsNoEnd,
+    KeepsNoDeployments,
+    NotesOverTheOutcomes,
+    TakesAnyWordForHealth,
     NarrowsUnasked,
     KeepsTheLock,
     RunsOneStepOnly,
@@ -108,7 +114,15 @@ impl Target for Broken {
 
     async fn observe(&self, cx: &Cx, app: &AppId, what: &Observe) -> Result<Observation, Fault> {
         if self.flaw == Flaw::WritesWhileReading {
-            drop(self.inner.begin(cx, app, &Intent::new("contract:source", None, Reach::default())).await?);
+            drop(
+                self.inner
+                    .begin(
+                        cx,
+                        app,
+                        &Intent::new(Timestamp::UNIX_EPOCH, "contract:source", None, Reach::default()),
+                    )
+                    .await?,
+            );
         }
         let mut seen = self.inner.observe(&self.cx(cx), app, what).await?;
         match self.flaw {
@@ -167,6 +181,7 @@ impl Target for Broken {
         let cx = &self.cx(cx);
         match self.flaw {
             Flaw::ForgetsTheIntent => intent.reach = Reach::default(),
+            Flaw::ForgetsTheAttempt => intent.revision = None,
             Flaw::TakesAnySource => {
                 if let Some(record) = self.inner.recall(cx, app).await? {
                     intent.source = record.source;
@@ -184,7 +199,11 @@ impl Target for Broken {
     }
 
     async fn recall(&self, cx: &Cx, app: &AppId) -> Result<Option<AppRecord>, Fault> {
-        self.inner.recall(&self.cx(cx), app).await
+        let mut record = self.inner.recall(&self.cx(cx), app).await?;
+        if let (Flaw::ForgetsOldDeployments, Some(record)) = (self.flaw, &mut record) {
+            record.deployments.older = Older::default();
+        }
+        Ok(record)
     }
 
     fn watch(&self, app: &AppId) -> Events<Dirty> {
@@ -275,7 +294,7 @@ impl TargetHarness for Harness {
 }
 
 #[rustfmt::skip]
-const CAUGHT: [(Flaw, &str); 41] = [
+const CAUGHT: [(Flaw, &str); 46] = [
     (Flaw::AnswersInAnotherOrder, "placing_answers_in_the_order_of_the_set"),
     (Flaw::FailsOnUnknownKinds, "an_unknown_kind_is_an_answer"),
     (Flaw::WritesWhileReading, "reading_writes_nothing"),
@@ -313,6 +332,11 @@ const CAUGHT: [(Flaw, &str); 41] = [
     (Flaw::AlwaysWrites, "an_update_that_changes_nothing_writes_nothing"),
     (Flaw::TellsAnotherState, "a_step_tells_the_object_as_it_is"),
     (Flaw::KeepsNoEnd, "finishing_records_the_end"),
+    (Flaw::ForgetsTheAttempt, "an_attempt_is_recorded_before_it_writes"),
+    (Flaw::ForgetsOldDeployments, "many_deployments_are_summed_up"),
+    (Flaw::KeepsNoDeployments, "deployments_are_recalled"),
+    (Flaw::NotesOverTheOutcomes, "noting_health_leaves_the_rest"),
+    (Flaw::TakesAnyWordForHealth, "only_what_is_in_force_is_healthy"),
     (Flaw::NarrowsUnasked, "finishing_narrows_only_when_told"),
     (Flaw::KeepsTheLock, "finishing_releases_the_lock"),
     (Flaw::RunsOneStepOnly, "several_steps_run_at_once"),
