@@ -10,6 +10,7 @@ use gitops_core::Timestamp;
 use serde_json::Value;
 
 use crate::Bench;
+use crate::audit::Request;
 use crate::cluster::Cluster;
 use crate::process::{Process, Taken};
 use crate::report::Report;
@@ -66,9 +67,18 @@ impl Deployed {
     }
 }
 
-/// A run by what the API server wrote down.
-fn measured(cluster: &Cluster, user: &str, started: Timestamp, taken: Taken) -> Result<Run> {
-    let all: Vec<_> = cluster.log().more()?.into_iter().filter(|request| request.user == user).collect();
+/// A run by what the API server wrote down. What is written after `ended` (that all is Healthy by now, for example) is no
+/// part of it.
+fn measured(
+    cluster: &Cluster,
+    user: &str,
+    started: Timestamp,
+    ended: Option<Timestamp>,
+    taken: Taken,
+) -> Result<Run> {
+    let is_late = |request: &Request| request.is_write() && ended.is_some_and(|ended| request.at > ended);
+    let all = cluster.log().more()?.into_iter();
+    let all: Vec<_> = all.filter(|request| request.user == user && !is_late(request)).collect();
     let last = all.iter().filter(|request| request.has_written()).map(|request| request.at).max();
     let last = last.with_context(|| format!("{user} has written nothing"))?;
     Ok(Run {
@@ -92,7 +102,7 @@ async fn floor(bench: &Bench, objects: &[Object]) -> Result<Run> {
     let floor = Process::start(&bench.own, &args, &cluster.kubeconfig("floor")?, home.path())?;
     let started = floor.started;
     let taken = floor.end().await?;
-    let run = measured(&cluster, "floor", started, taken)?;
+    let run = measured(&cluster, "floor", started, None, taken)?;
     ensure!(run.writes == objects.len(), "the floor has written {} of {}", run.writes, objects.len());
     Ok(run)
 }
@@ -132,7 +142,8 @@ async fn ours(bench: &Bench, objects: &[Object]) -> Result<(Run, Deployed)> {
     let finished = engine.event("sync_finished").await?;
     // The echoes of the writes, in the watches, belong to it.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let run = measured(&cluster, "engine", engine.started, engine.taken()?)?;
+    let ended = finished["at"].as_str().context("an event without a time")?.parse()?;
+    let run = measured(&cluster, "engine", engine.started, Some(ended), engine.taken()?)?;
     let written = finished.pointer("/counts/created").and_then(Value::as_u64);
     ensure!(written == Some(objects.len() as u64), "not everything is deployed: {finished}");
     Ok((run, Deployed { objects: objects.to_vec(), repository, cluster, engine: Some(engine), home }))
