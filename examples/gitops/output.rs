@@ -6,7 +6,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gitops_core::{AppRecord, Assessment, Event, EventStream, Health, Plan, Reconciler, Revision, one_line};
+use gitops_core::{
+    AppRecord, Assessment, Deployments, Event, EventStream, Health, Plan, Reconciler, Revision, Timestamp,
+    one_line,
+};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -123,7 +126,12 @@ pub(crate) fn status(
     health: &Assessment,
 ) -> anyhow::Result<()> {
     if output == Output::Json {
-        return print_json(&json!({"type": "status", "app": app, "record": record, "health": health}));
+        let good = record.and_then(|record| record.deployments.last_good());
+        let good = good.map(|(revision, healthy)| json!({"revision": revision, "healthy": healthy}));
+        let status = json!({
+            "type": "status", "app": app, "record": record, "last_good": good, "health": health,
+        });
+        return print_json(&status);
     }
     let Some(record) = record else {
         return print(&format!("{app} was never deployed here"));
@@ -137,18 +145,70 @@ pub(crate) fn status(
     for signer in record.attempted.as_ref().map_or(&[][..], Revision::signers) {
         print(&format!("signed by    {signer}"))?;
     }
+    match record.deployments.last_good() {
+        Some((good, healthy)) => print(&format!("last good    {good}, {healthy}"))?,
+        None => print("last good    none")?,
+    }
     print(&format!("health       {health}"))?;
     if let Some(finished) = record.finished {
         print(&format!("finished     {finished}"))?;
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(["object", "last outcome"]);
+    let mut table = table(["object", "last outcome"]);
     for outcome in &record.outcomes {
         let text = outcome.to_string();
         let (id, what) = text.split_once(": ").unwrap_or((&text, ""));
         table.add_row([id, what]);
     }
-    print(&table.to_string())
+    print(&table.to_string())?;
+    deployments(&record.deployments)
+}
+
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header);
+    table
+}
+
+/// So many changes of a deployment are named to people; JSON has all that are recorded.
+const FEW: usize = 5;
+
+/// What was deployed and healed, the newest first.
+fn deployments(all: &Deployments) -> anyhow::Result<()> {
+    let when = |time: Option<Timestamp>| time.map_or("no".to_owned(), |time| time.to_string());
+    if !all.recent.is_empty() {
+        let mut table = table(["deployment", "attempted", "applied", "healthy", "changes"]);
+        for one in all.recent.iter().rev() {
+            let changes = one.changes.iter().take(FEW);
+            let changes: Vec<_> = changes.map(|change| format!("{} {}", change.action, change.id)).collect();
+            let more = if one.changes.len() > FEW { ", …" } else { "" };
+            let what = format!("{}: {}{more}", one.counts, changes.join(", "));
+            let what = if changes.is_empty() { one.counts.to_string() } else { what };
+            let attempted = one.attempted.to_string();
+            let (applied, healthy) = (when(one.applied), when(one.healthy));
+            table.add_row([one.revision.to_string(), attempted, applied, healthy, what]);
+        }
+        print(&format!("\n{table}"))?;
+    }
+    if !all.healed.is_empty() {
+        let mut table = table(["healed", "changed by", "fields", "times", "last"]);
+        for one in all.healed.iter().rev() {
+            let by = one_line(one.drift.by.as_deref().unwrap_or("unknown")).into_owned();
+            let fields = match one.drift.fields.as_slice() {
+                [] => "it was gone".to_owned(),
+                fields => one_line(&fields.join(", ")).into_owned(),
+            };
+            let (times, last) = (one.times.to_string(), one.last.to_string());
+            table.add_row([one.drift.id.to_string(), by, fields, times, last]);
+        }
+        print(&format!("\n{table}"))?;
+    }
+    if let Some(since) = all.older.since {
+        let (deployments, healed) = (all.older.deployments, all.older.healed);
+        print(&format!(
+            "\nand {deployments} older deployments since {since}; {healed} times drift was healed"
+        ))?;
+    }
+    Ok(())
 }
 
 /// Whether to write in colour: to a terminal, unless `NO_COLOR` (<https://no-color.org>) has a value.

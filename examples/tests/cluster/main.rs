@@ -5,6 +5,7 @@
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod deployments;
 mod healing;
 mod limited_token;
 mod neighbours;
