@@ -48,7 +48,7 @@ pub(super) async fn an_attempt_is_recorded_before_it_writes(h: &dyn TargetHarnes
     }
     // A crash here leaves the attempt recorded.
     drop(session);
-    let session = bench.restarted().await.target.begin(&cx(), &bench.app, &intent).await?;
+    let session = bench.target.begin(&cx(), &bench.app, &intent).await?;
     session.run(&cx(), &create(&placed)).await?;
     session.finish(&cx(), &end()).await?;
     let recent = bench.restarted().await.recall().await?.deployments.recent;
