@@ -85,6 +85,7 @@ impl Story {
         );
         self.watcher.ensure("six objects created", report.counts.created == 6 && report.counts.all_good())?;
         self.health(Health::Healthy).await?;
+        self.good().await?;
         let Counts { created, failed, .. } = report.counts;
         let took = begun.elapsed().as_millis();
         self.screen.good(&format!(
@@ -187,6 +188,7 @@ impl Story {
         );
         self.health(Health::Progressing).await?;
         self.health(Health::Healthy).await?;
+        self.good().await?;
         self.screen
             .good(&format!("Progressing → Healthy, {} ms after the commit", begun.elapsed().as_millis()));
         Ok(id)
@@ -322,6 +324,15 @@ impl Story {
             })
             .await?;
         Ok((written, report))
+    }
+
+    /// That all is Healthy is recorded once for a revision, soon after it is seen.
+    async fn good(&mut self) -> Told {
+        self.watcher
+            .until("a revision that is recorded as Healthy", |event| {
+                matches!(event.kind, EventKind::RevisionHealthy { .. }).then_some(())
+            })
+            .await
     }
 
     /// Waits until the application has a health.

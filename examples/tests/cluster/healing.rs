@@ -21,6 +21,7 @@ async fn a_pod_that_is_deleted_comes_back_without_us() {
     let mut engine = Engine::start(application("pods", &repo, cluster.target_of("pods")));
     engine.synced("the first sync").await;
     engine.healthy().await;
+    engine.good().await;
     let before = cluster.requests_of("pods").len();
 
     let pods = cluster.list("/api/v1/namespaces/pods/pods?labelSelector=app%3Dweb").await;
@@ -43,6 +44,7 @@ async fn a_restart_in_sync_writes_nothing() {
     let mut engine = Engine::start(application("restart", &repo, cluster.target_of("restart")));
     engine.synced("the first sync").await;
     engine.healthy().await;
+    engine.good().await;
     engine.stop().await;
     let objects = [
         "/api/v1/namespaces/restart".to_owned(),

@@ -103,6 +103,7 @@ async fn first_sync(story: &mut Story) {
     // Its Pods come up by themselves.
     assert_eq!(report.health, Health::Progressing);
     story.engine.healthy().await;
+    story.engine.good().await;
     assert_eq!(story.live("/status/availableReplicas").await, 3);
     // The password is there, and was written as one.
     let secret = story.cluster.field(&core("secrets", NS, "db"), "/data/password").await;
@@ -184,6 +185,7 @@ async fn new_release(story: &mut Story) -> String {
     assert_eq!((revision.title(), &revision.id), (Some("web 1.4.2, fixes SHOP-77"), &release));
     story.engine.becomes(Health::Progressing).await;
     story.engine.becomes(Health::Healthy).await;
+    story.engine.good().await;
     assert_eq!(story.live("/status/updatedReplicas").await, 3);
     release
 }

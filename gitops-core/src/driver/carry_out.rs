@@ -69,6 +69,7 @@ impl Cell {
             self.emit(EventKind::SyncStarted { revision, trigger, digest, steps });
         }
         let cx = Self::writing(&pass.cx, pass.stops);
+        let mut is_newly_healthy = false;
         let written = if steps > 0 || is_new {
             // What comes in between may end this at any instant: then it must be read again.
             let recorded = state.recorded.take();
@@ -82,6 +83,8 @@ impl Cell {
             let written = self.write(&cx, pass.stops, plan, before, trigger).await?;
             state.carried_from = None;
             if written.recorded.is_ok() {
+                let was_healthy = |known: &Recorded| known.healthy && known.attempted == plan.revision;
+                is_newly_healthy = written.healthy && !recorded.as_ref().is_some_and(was_healthy);
                 // Of an application that is removed, nothing is left.
                 state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
                     healthy: written.healthy || (known.healthy && known.attempted == plan.revision),
@@ -134,6 +137,9 @@ impl Cell {
         };
         if is_worth_telling {
             self.emit(EventKind::SyncFinished { report: report.clone() });
+        }
+        if let Some(revision) = plan.revision.clone().filter(|_| is_newly_healthy) {
+            self.emit(EventKind::RevisionHealthy { revision });
         }
         let again = plan.items.iter().filter_map(|item| {
             let wait = state.health.get(&item.id)?.recheck_after?;

@@ -8,7 +8,7 @@ use super::carry_out::RECORDING;
 use super::cell::{Cell, State, Stops};
 use super::pass::Pass;
 use crate::cx::after;
-use crate::{Cx, Desired, End, Fault, Health, Intent, Revision};
+use crate::{Cx, Desired, End, EventKind, Fault, Health, Intent, Revision};
 
 impl State {
     /// The revision that is recorded as wholly in force and not as Healthy, if all that is known says that it is as
@@ -86,6 +86,7 @@ impl Cell {
         if let Some(recorded) = &mut state.recorded {
             recorded.healthy = true;
         }
+        self.emit(EventKind::RevisionHealthy { revision: revision.clone() });
         Ok(())
     }
 }

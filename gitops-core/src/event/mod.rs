@@ -176,6 +176,12 @@ pub enum EventKind {
         /// What it is, and why.
         to: Assessment,
     },
+    /// A revision is wholly in force, every object of it is Healthy, and that is recorded: it is the last good one. Told
+    /// once for a [deployment](crate::Deployment), by the process that recorded it.
+    RevisionHealthy {
+        /// The revision.
+        revision: Revision,
+    },
     /// Somebody keeps changing an object back; the engine slows down.
     Fight {
         /// The object.
@@ -233,7 +239,8 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use EventKind::{
             ApprovalNeeded, Blind, Drift, FieldsStripped, Fight, HistoryRewritten, Lagged, Object, Polled,
-            Resumed, RetryScheduled, SourceFailed, Stopped, Suspended, SyncFailed, SyncFinished, SyncStarted,
+            Resumed, RetryScheduled, RevisionHealthy, SourceFailed, Stopped, Suspended, SyncFailed,
+            SyncFinished, SyncStarted,
         };
         match self.0 {
             Polled { revision, changed: true } => write!(f, "new revision {}", revision.short()),
@@ -279,6 +286,7 @@ impl fmt::Display for Line<'_> {
             SyncFailed { fault, .. } => write!(f, "sync failed: {fault}"),
             EventKind::Health { id: Some(id), from, to } => write!(f, "{id}: {from} -> {to}"),
             EventKind::Health { id: None, from, to } => write!(f, "health {from} -> {to}"),
+            RevisionHealthy { revision } => write!(f, "{} is recorded as Healthy", revision.short()),
             Fight { id, writer, pause } => {
                 let writer = writer.as_deref().unwrap_or("somebody");
                 write!(

@@ -91,9 +91,10 @@ fn all() -> Vec<(EventKind, Value)> {
                 "differences": differences, "revision": rev, "trigger": "live", "notes": ["n"]}),
         ),
         (
-            EventKind::ApprovalNeeded { revision: Some(revision), digest, guard },
+            EventKind::ApprovalNeeded { revision: Some(revision.clone()), digest, guard },
             json!({"type": "approval_needed", "revision": rev, "digest": digest, "guard": {"prune": 5, "members": 5, "limit": 10, "precious": 1}}),
         ),
+        (EventKind::RevisionHealthy { revision }, json!({"type": "revision_healthy", "revision": rev})),
         (
             EventKind::SyncFinished { report },
             json!({"type": "sync_finished", "revision": rev, "trigger": "manual", "digest": digest,

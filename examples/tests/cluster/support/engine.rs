@@ -96,6 +96,14 @@ impl Engine {
         }
     }
 
+    /// Waits until the application is healthy for the first time with a revision, and that is recorded.
+    pub(crate) async fn good(&mut self) {
+        self.until("a revision that is Healthy", |event| {
+            matches!(event.kind, EventKind::RevisionHealthy { .. }).then_some(())
+        })
+        .await;
+    }
+
     /// What a Git server does after a push.
     pub(crate) fn call_webhook(&self) {
         self.handle.refresh(&self.app).unwrap();

@@ -66,14 +66,17 @@ async fn what_becomes_healthy_later_is_recorded_once() {
         world.over(seconds(10)).await;
         assert_eq!(world.last_good().await, None);
         world.health("api", "good");
-        world.over(seconds(10)).await;
+        let told = world.over(seconds(10)).await;
+        let good = EventKind::RevisionHealthy { revision: first.clone() };
+        assert_eq!(told.iter().filter(|kind| **kind == good).count(), 1, "{told:?}");
         let healthy = world.record().await;
         assert_eq!(world.last_good().await, Some(first.clone()));
         assert_eq!((healthy.outcomes, healthy.finished), (record.outcomes, record.finished));
 
         // Whatever happens later to its health, it was Healthy; and nothing more is asked or written.
         let (version, requests) = (world.cluster.version(), world.cluster.requests());
-        world.over(seconds(36_000)).await;
+        let told = world.over(seconds(36_000)).await;
+        assert!(!told.contains(&good));
         assert_eq!((world.cluster.version(), world.cluster.requests()), (version, requests));
         world.health("api", "bad");
         world.over(seconds(10)).await;
