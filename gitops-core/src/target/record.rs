@@ -169,6 +169,7 @@ impl AppRecord {
     pub fn end(&mut self, end: &End) {
         self.deployments.changed(&end.changes);
         self.deployments.heal(&end.healed, end.at);
+        self.deployments.bound();
         if let Some(applied) = &end.applied {
             self.applied = Some(applied.clone());
             self.deployments.applied(applied, end.at);

@@ -13,7 +13,7 @@ pub(super) fn brief(revision: &Revision) -> Revision {
     let mut brief = revision.clone();
     let title = revision.title().unwrap_or_default();
     if let Some(provenance) = &mut brief.provenance {
-        provenance.message = cut(title).to_owned();
+        cut(title).clone_into(&mut provenance.message);
         let person = |person: Option<Person>| {
             person.map(|person| Person {
                 name: cut(&person.name).to_owned(),
@@ -53,13 +53,11 @@ fn cut(text: &str) -> &str {
 
 impl Deployments {
     /// Lets go what is too much, and sums it up.
-    pub(super) fn bound(&mut self) {
+    pub(in crate::target) fn bound(&mut self) {
         while self.recent.len() > Self::RECENT {
             self.fold_deployment();
         }
-        while self.healed.len() > Self::HEALED {
-            self.fold_healed();
-        }
+        self.bound_healed();
         let mut excess = self.bytes().saturating_sub(Self::BYTES);
         while excess > 0 {
             if let Some(oldest) = self.recent.iter_mut().find(|one| !one.changes.is_empty()) {
@@ -72,6 +70,13 @@ impl Deployments {
                 return;
             }
             excess = self.bytes().saturating_sub(Self::BYTES);
+        }
+    }
+
+    /// The same for the number of healed objects alone.
+    pub(super) fn bound_healed(&mut self) {
+        while self.healed.len() > Self::HEALED {
+            self.fold_healed();
         }
     }
 

@@ -204,13 +204,12 @@ impl Deployments {
         self.bound();
     }
 
-    /// The current deployment changed objects.
+    /// The current deployment changed objects. [`bound`](Self::bound) it afterwards.
     pub(super) fn changed(&mut self, changes: &[Change]) {
         let Some(current) = self.recent.last_mut() else { return };
         for change in changes {
             current.note(change);
         }
-        self.bound();
     }
 
     /// All of a revision is in force, if it is the current one.
@@ -228,7 +227,7 @@ impl Deployments {
         }
     }
 
-    /// Drift was put back.
+    /// Drift was put back. [`bound`](Self::bound) it afterwards.
     pub(super) fn heal(&mut self, drifts: &[Drift], at: Timestamp) {
         for drift in drifts {
             let drift = bounds::short(drift);
@@ -247,8 +246,8 @@ impl Deployments {
                 }
             }
             self.healed.push(healed);
+            self.bound_healed();
         }
-        self.bound();
     }
 }
 

@@ -51,10 +51,12 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 fn revision(n: u8) -> Revision {
-    let mut provenance = Provenance::default();
-    provenance.message = format!("revision {n}\n\n{}", "why ".repeat(5_000));
-    provenance.author = Some(Person { name: "Ada".repeat(500), email: String::new() });
-    provenance.verified = vec![Signer::new("ä".repeat(500), "SHA256:x"); 50];
+    let provenance = Provenance {
+        message: format!("revision {n}\n\n{}", "why ".repeat(500)),
+        author: Some(Person { name: "Ada".repeat(100), email: String::new() }),
+        verified: vec![Signer::new("ä".repeat(200), "SHA256:x"); 10],
+        ..Provenance::default()
+    };
     Revision::new(format!("{n:040}")).with_provenance(provenance)
 }
 
@@ -121,10 +123,10 @@ fn run(deeds: &[Deed]) -> (AppRecord, Vec<Kept>, u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn what_is_kept_is_what_happened(deeds in prop::collection::vec(deed(), 0..120)) {
+    fn what_is_kept_is_what_happened(deeds in prop::collection::vec(deed(), 0..60)) {
         let (record, all, healed) = run(&deeds);
         let kept = &record.deployments;
 
@@ -187,8 +189,8 @@ fn long_names_are_let_go_before_it_grows_too_large() {
 
 #[test]
 fn going_back_is_another_deployment_and_trying_again_is_not() {
-    let session = |revision: &str, changed: usize| Deed::Session {
-        revision: revision.len() as u8,
+    let session = |revision: u8, changed: usize| Deed::Session {
+        revision,
         end: Some(Ending {
             applied: true,
             healthy: false,
@@ -196,7 +198,7 @@ fn going_back_is_another_deployment_and_trying_again_is_not() {
             healed: vec![],
         }),
     };
-    let (record, _, _) = run(&[session("a", 1), session("a", 2), session("bb", 1), session("a", 1)]);
+    let (record, _, _) = run(&[session(1, 1), session(1, 2), session(2, 1), session(1, 1)]);
     let recent = &record.deployments.recent;
     let ids: Vec<usize> = recent.iter().map(|one| one.changes.len()).collect();
     assert_eq!(ids, [2, 1, 1], "{recent:#?}");
