@@ -12,6 +12,7 @@
 
 #[cfg(feature = "https")]
 pub mod cgi;
+pub mod dice;
 pub mod repo;
 #[cfg(feature = "https")]
 pub mod server;
