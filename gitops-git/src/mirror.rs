@@ -38,6 +38,8 @@ pub(crate) const MAX_PACKS: usize = 50;
 pub(crate) struct Mirror {
     dir: PathBuf,
     repository: Arc<Repository>,
+    /// Made anew, and filled by what is being asked for; nobody knows yet whether that comes.
+    fresh: Option<Fresh>,
     pub(crate) notes: Notes,
     /// Held, never read: the lock ends with it. Snapshots keep it too, by way of [`Repository`].
     lock: Arc<File>,
@@ -46,19 +48,28 @@ pub(crate) struct Mirror {
     renewed_for: Option<(gix::ObjectId, Instant)>,
 }
 
-/// A bare repository in the mirror. Removed once a newer one has taken its place and no snapshot reads it any more.
+/// A repository that is to take the place of the current one.
+#[derive(Debug)]
+struct Fresh {
+    repository: Arc<Repository>,
+    /// The commit that could not be read, if that is why.
+    unreadable: Option<gix::ObjectId>,
+}
+
+/// A bare repository in the mirror. Removed once it is not in use, or no more, and no snapshot reads it.
 #[derive(Debug)]
 pub(crate) struct Repository {
     path: PathBuf,
-    replaced: AtomicBool,
+    in_use: AtomicBool,
     /// Something that should be in it is not.
     damaged: AtomicBool,
     _lock: Arc<File>,
 }
 
 impl Repository {
-    fn new(path: PathBuf, lock: &Arc<File>) -> Self {
-        Self { path, replaced: AtomicBool::new(false), damaged: AtomicBool::new(false), _lock: lock.clone() }
+    fn new(path: PathBuf, in_use: bool, lock: &Arc<File>) -> Arc<Self> {
+        let in_use = AtomicBool::new(in_use);
+        Arc::new(Self { path, in_use, damaged: AtomicBool::new(false), _lock: lock.clone() })
     }
 
     /// Opens it. A handle serves one sync: it has room for few more packs.
@@ -80,7 +91,7 @@ impl Repository {
 
 impl Drop for Repository {
     fn drop(&mut self) {
-        if *self.replaced.get_mut() {
+        if !*self.in_use.get_mut() {
             // What remains is removed when the mirror is opened the next time.
             let _ = fs::remove_dir_all(&self.path);
         }
@@ -108,6 +119,7 @@ impl Mirror {
                         notes: Notes::open(&dir),
                         dir,
                         repository,
+                        fresh: None,
                         lock,
                         max_packs,
                         renewed_for: None,
@@ -147,75 +159,98 @@ impl Mirror {
             put_in_use(dir, name)?;
             path
         };
-        Ok(Arc::new(Repository::new(path, lock)))
+        Ok(Repository::new(path, true, lock))
     }
 
-    /// The repository to use now for a commit. One that is damaged is replaced by an empty one; one that has too many
-    /// packs, by one with a single pack.
+    /// The repository to use now for a commit. One that is damaged is replaced by an empty one, once [`Self::settle`] has
+    /// heard that this helped; one that has too many packs, by one with a single pack.
     pub(crate) fn repository(&mut self, id: gix::ObjectId, stop: &Stop) -> Result<Arc<Repository>, GitError> {
-        if !looks_whole(&self.repository.path) {
-            self.renew()?;
+        if self.fresh.is_some() {
+            // It was made for this.
+        } else if !looks_whole(&self.repository.path) {
+            self.renew(None)?;
         } else if self.repository.damaged.load(Ordering::Relaxed) {
             self.renew_for(id, "it could not be read before")?;
         } else if self.repository.packs() > self.max_packs {
             match self.repack(stop) {
                 Err(GitError::Damaged { detail }) => {
                     tracing::warn!(%detail, "the mirror cannot be repacked and is made anew");
-                    self.renew()?;
+                    self.renew(None)?;
                 }
                 done => done?,
             }
         }
-        Ok(self.repository.clone())
+        Ok(self.fresh.as_ref().map_or(&self.repository, |fresh| &fresh.repository).clone())
     }
 
     /// Makes it anew because a commit cannot be read. If that has just been tried in vain, it is the server that has it so:
     /// whoever can push such a commit could otherwise have everything fetched again with each sync.
     pub(crate) fn renew_for(&mut self, id: gix::ObjectId, detail: &str) -> Result<(), GitError> {
-        if self.renewed_for.is_some_and(|(other, at)| other == id && at.elapsed() < AGAIN) {
+        let was_tried = self.renewed_for.is_some_and(|(other, at)| other == id && at.elapsed() < AGAIN);
+        if self.fresh.is_some() || was_tried {
             return Err(malformed(id, detail));
         }
         tracing::warn!(commit = %id, %detail, "the mirror is damaged and is made anew");
-        self.renewed_for = Some((id, Instant::now()));
-        self.renew()
+        self.renew(Some(id))
     }
 
-    /// Puts a new, empty repository in the place of the current one.
-    fn renew(&mut self) -> Result<(), GitError> {
-        self.replace(|_, _| Ok(()))
+    /// Has an empty repository filled from now on. The current one stays in use until that is done: what can still be read
+    /// of it is better than nothing, should the server be gone, or have nothing that is whole.
+    fn renew(&mut self, unreadable: Option<gix::ObjectId>) -> Result<(), GitError> {
+        self.fresh = Some(Fresh { repository: self.beside()?, unreadable });
+        Ok(())
+    }
+
+    /// Ends what making it anew has begun, with what came of it.
+    pub(crate) fn settle<T>(&mut self, done: &Result<T, GitError>) -> Result<(), GitError> {
+        let Some(Fresh { repository, unreadable }) = self.fresh.take() else { return Ok(()) };
+        if matches!(done, Ok(_) | Err(GitError::Refused { .. } | GitError::Malformed { .. })) {
+            self.renewed_for = unreadable.map(|id| (id, Instant::now())).or(self.renewed_for);
+        }
+        match done {
+            Ok(_) | Err(GitError::Refused { .. }) => self.put_in_use(repository),
+            Err(_) => Ok(()),
+        }
     }
 
     fn repack(&mut self, stop: &Stop) -> Result<(), GitError> {
-        self.replace(|old, new| {
-            repack(&old.join("objects"), &new.join("objects"), stop)?;
-            let open = |path: &Path| open(path).map_err(|error| damaged(&error));
-            let (old, new) = (open(old)?, open(new)?);
-            let platform = old.references().map_err(|error| damaged(&error))?;
-            for reference in platform.all().map_err(|error| damaged(&error))? {
-                let reference = reference.map_err(|error| damaged(&error))?;
-                if let Some(id) = reference.target().try_id()
-                    && let Ok(name) = reference.name().as_bstr().to_str()
-                {
-                    keep(&new, name, id.to_owned())?;
-                }
+        let repacked = self.beside()?;
+        let (from, to) = (&self.repository.path, &repacked.path);
+        repack(&from.join("objects"), &to.join("objects"), stop)?;
+        let open = |path: &Path| open(path).map_err(|error| damaged(&error));
+        let (old, new) = (open(from)?, open(to)?);
+        let platform = old.references().map_err(|error| damaged(&error))?;
+        for reference in platform.all().map_err(|error| damaged(&error))? {
+            let reference = reference.map_err(|error| damaged(&error))?;
+            if let Some(id) = reference.target().try_id()
+                && let Ok(name) = reference.name().as_bstr().to_str()
+            {
+                keep(&new, name, id.to_owned())?;
             }
-            Ok(())
-        })
+        }
+        self.put_in_use(repacked)
     }
 
-    /// Fills a new repository, and puts it in the place of the current one, which lives until its last reader ends.
-    fn replace(&mut self, fill: impl FnOnce(&Path, &Path) -> Result<(), GitError>) -> Result<(), GitError> {
-        let old = &self.repository.path;
-        let fail =
-            |error: std::io::Error| GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() };
-        let last = old.file_name().and_then(|name| number(&name.to_string_lossy()));
+    /// An empty repository beside the current one. It is removed again unless it is put in use.
+    fn beside(&self) -> Result<Arc<Repository>, GitError> {
+        let last = self.repository.path.file_name().and_then(|name| number(&name.to_string_lossy()));
         let name = format!("repo-{}.git", last.map_or(0, |n| n.wrapping_add(1)));
-        let path = make_repository(&self.dir, &name).map_err(fail)?;
-        fill(old, &path).inspect_err(|_| drop(fs::remove_dir_all(&path)))?;
-        put_in_use(&self.dir, &name).map_err(fail)?;
-        self.repository.replaced.store(true, Ordering::Relaxed);
-        self.repository = Arc::new(Repository::new(path, &self.lock));
+        let path = make_repository(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        Ok(Repository::new(path, false, &self.lock))
+    }
+
+    /// Puts a repository in the place of the current one, which lives until its last reader ends.
+    fn put_in_use(&mut self, new: Arc<Repository>) -> Result<(), GitError> {
+        let name = new.path.file_name().unwrap_or_default().to_string_lossy();
+        put_in_use(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        new.in_use.store(true, Ordering::Relaxed);
+        self.repository.in_use.store(false, Ordering::Relaxed);
+        self.repository = new;
         Ok(())
+    }
+
+    fn unusable(&self, error: &std::io::Error) -> GitError {
+        GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() }
     }
 }
 

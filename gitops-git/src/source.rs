@@ -116,17 +116,9 @@ impl GitSource {
                 Some(mirror) => mirror,
                 none => none.insert(Mirror::open(root, remote, *max_packs)?),
             };
-            match inner.snapshot(mirror, &wanted, stop) {
-                // Once more from nothing: if it is ours that is damaged, the server has it all.
-                Err(GitError::Damaged { detail }) => {
-                    mirror.renew_for(wanted.id, &detail)?;
-                    match inner.snapshot(mirror, &wanted, stop) {
-                        Err(GitError::Damaged { detail }) => Err(mirror::malformed(wanted.id, &detail)),
-                        done => done,
-                    }
-                }
-                done => done,
-            }
+            let done = inner.whole_snapshot(mirror, &wanted, stop);
+            mirror.settle(&done)?;
+            done
         })
         .await
         .map_err(|error| error.at(&place))
@@ -236,6 +228,28 @@ impl Wanted {
 }
 
 impl Inner {
+    /// A snapshot; tried once more from nothing where the mirror is damaged: if it is ours that is, the server has it all.
+    fn whole_snapshot(
+        &self,
+        mirror: &mut Mirror,
+        wanted: &Wanted,
+        stop: &Stop,
+    ) -> Result<GitSnapshot, GitError> {
+        // What was stopped in the middle may look damaged.
+        let stopped = |error| match stop.check() {
+            Err(stopped) if matches!(error, GitError::Damaged { .. }) => stopped,
+            _ => error,
+        };
+        match self.snapshot(mirror, wanted, stop).map_err(stopped) {
+            Err(GitError::Damaged { detail }) => mirror.renew_for(wanted.id, &detail)?,
+            done => return done,
+        }
+        self.snapshot(mirror, wanted, stop).map_err(stopped).map_err(|error| match error {
+            GitError::Damaged { detail } => mirror::malformed(wanted.id, &detail),
+            other => other,
+        })
+    }
+
     fn snapshot(&self, mirror: &mut Mirror, wanted: &Wanted, stop: &Stop) -> Result<GitSnapshot, GitError> {
         let Settings { remote, .. } = &self.settings;
         let (id, limits) = (wanted.id, remote.limits);
