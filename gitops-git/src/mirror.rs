@@ -27,6 +27,10 @@ use crate::stop::Stop;
 /// How many processes may hold a mirror of the same repository; each has its own.
 const SLOTS: usize = 32;
 
+/// How long the lock of one of them is waited for. A program that is being started holds all that we hold until it runs,
+/// and who has just ended may not have let go yet; neither is worth another mirror.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// A commit that cannot be read has everything fetched anew, but no sooner than this after the last time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
@@ -112,7 +116,7 @@ impl Mirror {
             private_dir(&dir).map_err(fail(&dir))?;
             let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
             let lock = Arc::new(lock.map_err(fail(&dir))?);
-            match lock.try_lock() {
+            match patient_lock(&lock) {
                 Ok(()) => {
                     let repository = Self::current(&dir, &lock).map_err(fail(&dir))?;
                     return Ok(Self {
@@ -251,6 +255,19 @@ impl Mirror {
 
     fn unusable(&self, error: &std::io::Error) -> GitError {
         GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() }
+    }
+}
+
+/// Locks it, if nobody holds it for long.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #![cfg(feature = "https")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
+mod cancelled;
 #[path = "../common/mod.rs"]
 mod common;
 mod mirror;
