@@ -177,6 +177,10 @@ impl Mirror {
             self.renew_for(id, "it could not be read before")?;
         } else if self.repository.packs() > self.max_packs {
             match self.repack(stop) {
+                // No room for both, as a rule. What is there can be read as it is; for more, there must be room first.
+                Err(error) if stop.check().is_ok() && self.has(id) => {
+                    tracing::warn!(%error, "the mirror cannot be repacked now");
+                }
                 Err(GitError::Damaged { detail }) => {
                     tracing::warn!(%detail, "the mirror cannot be repacked and is made anew");
                     self.renew(None)?;
@@ -215,6 +219,10 @@ impl Mirror {
             Ok(_) | Err(GitError::Refused { .. }) => self.put_in_use(repository),
             Err(_) => Ok(()),
         }
+    }
+
+    fn has(&self, id: gix::ObjectId) -> bool {
+        open(&self.repository.path).is_ok_and(|repo| repo.has_object(id))
     }
 
     fn repack(&mut self, stop: &Stop) -> Result<(), GitError> {
@@ -399,6 +407,17 @@ pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Res
         path: repo.path().to_owned(),
         reason: crate::error::chain(&error),
     })
+}
+
+/// The same as far as there is room for it: without, the server sends again what is there, and nothing else is lost.
+pub(crate) fn try_to_keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
+    match keep(repo, name, id) {
+        Err(error @ GitError::MirrorDir { .. }) => {
+            tracing::warn!(%error, "a commit is not noted in the mirror");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.

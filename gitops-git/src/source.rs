@@ -282,7 +282,7 @@ impl Inner {
             self.note_tip(mirror, &repo, name, id, stop)?;
             provenance.rewrote = mirror.notes.rewrote(name, id).map(|previous| previous.to_string());
         } else {
-            mirror::keep(&repo, &mirror::commit_name(id), id)?;
+            mirror::try_to_keep(&repo, &mirror::commit_name(id), id)?;
         }
         let revision = Revision::new(id.to_string()).with_provenance(provenance);
         let (place, links) = (remote.identity.clone(), self.links.clone());
@@ -299,9 +299,9 @@ impl Inner {
         stop: &Stop,
     ) -> Result<(), GitError> {
         if lock(&self.tips).get(reference) != Some(&id) {
-            return mirror::keep(repo, &mirror::commit_name(id), id);
+            return mirror::try_to_keep(repo, &mirror::commit_name(id), id);
         }
-        mirror::keep(repo, &mirror::tip_name(reference), id)?;
+        mirror::try_to_keep(repo, &mirror::tip_name(reference), id)?;
         let previous = mirror.notes.tip(reference);
         if previous == Some(id) {
             return Ok(());
@@ -337,7 +337,7 @@ impl Inner {
         };
         let signers = verification.check(repo, candidate, stop)?;
         if let (Some(tag), Some(reference)) = (self.tag_to_verify(wanted), &wanted.reference) {
-            mirror::keep(repo, &mirror::tag_name(reference), tag)?;
+            mirror::try_to_keep(repo, &mirror::tag_name(reference), tag)?;
         }
         Ok(signers)
     }

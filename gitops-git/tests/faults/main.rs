@@ -9,6 +9,7 @@
 mod cancelled;
 #[path = "../common/mod.rs"]
 mod common;
+mod full_disk;
 mod mirror;
 mod proxy;
 mod scene;
