@@ -25,6 +25,8 @@ pub struct Behaviour {
     pub old_protocol: bool,
     /// Answers everything with this status, and these headers.
     pub status: Option<(&'static str, Vec<(&'static str, String)>)>,
+    /// Only what has this in its target is answered so.
+    pub status_at: Option<String>,
 }
 
 /// A request as it came.
@@ -199,7 +201,8 @@ impl Shared {
         if behaviour.hang_at.as_ref().is_some_and(|part| request.target.contains(part)) {
             return self.hang();
         }
-        if let Some((status, headers)) = &behaviour.status {
+        let is_meant = behaviour.status_at.as_ref().is_none_or(|part| request.target.contains(part));
+        if let Some((status, headers)) = behaviour.status.as_ref().filter(|_| is_meant) {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);

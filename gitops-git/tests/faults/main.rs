@@ -10,9 +10,11 @@ mod cancelled;
 #[path = "../common/mod.rs"]
 mod common;
 mod full_disk;
+mod kills;
 mod mirror;
 mod proxy;
 mod scene;
+mod statuses;
 mod transfers;
 
 /// The seeds of this run.
