@@ -148,13 +148,14 @@ impl Mirror {
             if number(&name).is_none() {
                 continue;
             }
-            if name == named && looks_whole(&dir.join(&name)) {
+            if name == named && has_content(&dir.join(&name)) {
                 found = Some(dir.join(name));
             } else {
                 fs::remove_dir_all(dir.join(name))?;
             }
         }
         let path = if let Some(path) = found {
+            write_settings(&path)?;
             remove_leftovers(&path);
             path
         } else {
@@ -310,10 +311,28 @@ fn number(name: &str) -> Option<u32> {
 
 /// Whether a crash left something that Git would not take for a repository.
 fn looks_whole(repo: &Path) -> bool {
-    repo.join("HEAD").is_file()
-        && repo.join("config").is_file()
-        && repo.join("objects/pack").is_dir()
-        && repo.join("refs").is_dir()
+    SETTINGS.iter().all(|(name, _)| repo.join(name).is_file()) && has_content(repo)
+}
+
+fn has_content(repo: &Path) -> bool {
+    repo.join("objects/pack").is_dir() && repo.join("refs").is_dir()
+}
+
+/// What is the same in each repository of ours.
+const SETTINGS: [(&str, &str); 2] = [
+    ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
+    ("HEAD", "ref: refs/heads/none\n"),
+];
+
+/// Writes the files that are the same in each repository where they are not.
+fn write_settings(repo: &Path) -> std::io::Result<()> {
+    for (name, content) in SETTINGS {
+        let path = repo.join(name);
+        if fs::read(&path).ok().as_deref() != Some(content.as_bytes()) {
+            fs::write(path, content)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes an empty bare repository, without the hooks and templates of the machine's Git.
@@ -325,8 +344,7 @@ fn make_repository(dir: &Path, name: &str) -> std::io::Result<PathBuf> {
     make_private_dir(&path)?;
     fs::create_dir_all(path.join("objects/pack"))?;
     fs::create_dir_all(path.join("refs"))?;
-    fs::write(path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
-    fs::write(path.join("HEAD"), "ref: refs/heads/none\n")?;
+    write_settings(&path)?;
     Ok(path)
 }
 
@@ -351,7 +369,13 @@ fn open_with(path: &Path, config: impl IntoIterator<Item = String>) -> gix::Resu
 /// Packs that a killed process did not finish, and locks that it held.
 fn remove_leftovers(repo: &Path) {
     remove_files(&repo.join("objects/pack"), |path| {
-        !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"))
+        let is_ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"));
+        match path.extension().and_then(|extension| extension.to_str()) {
+            // The index is what comes last.
+            Some("pack") => !(is_ours && path.with_extension("idx").exists()),
+            Some("idx") => !is_ours,
+            _ => true,
+        }
     });
     for dir in ["", "refs/gitops/tips", "refs/gitops/commits", "refs/gitops/tags"] {
         remove_files(&repo.join(dir), |path| path.extension().is_some_and(|ext| ext == "lock"));

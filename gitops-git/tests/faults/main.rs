@@ -9,6 +9,7 @@
 mod cancelled;
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
 mod full_disk;
 mod kills;
 mod mirror;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use gitops_core::{Class, RefSpec, Revision, Source};
 
 use crate::common::dice::Dice;
-use crate::common::{cx, fault, sync, text};
+use crate::common::{Repo, Server, blob, cx, fault, http, sync, text};
 use crate::mirror;
 use crate::proxy::{Sender, Trouble, Way};
-use crate::scene::{SILENCE, Scene};
+use crate::scene::{SILENCE, Scene, noise};
 use crate::seeds;
 
 /// How long conversations are when nothing goes wrong: a clone, an incremental fetch, a question. The bytes of the client,
@@ -135,6 +135,36 @@ async fn packs_that_are_always_garbled_cost_nothing() {
     drop(source);
     scene.assert_old_is_served(&mirrors, "garbled").await;
     scene.assert_recovers(&scene.source(&mirrors), &mirrors, "garbled").await;
+}
+
+/// A server that ends between two lines of Git's protocol, and says that it was all: a pack that is not whole is a
+/// connection that broke, and no damage.
+#[tokio::test]
+async fn answers_that_end_early_cost_nothing() {
+    let repo = Repo::with(&[("v", "old"), ("big", &blob(1))]);
+    let server = Server::start(repo.root());
+    let source = http(&server.url(), &repo.mirrors()).with_branch("main").build().unwrap();
+    let old = sync(&source).await.unwrap().revision().clone();
+    std::fs::write(repo.work().join("noise"), noise(1, 300_000)).unwrap();
+    repo.commit("new", &[("v", "new")]);
+    let revision = source.resolve(&cx(), &RefSpec::Default).await.unwrap();
+    let mut lines = 0;
+    loop {
+        lines += 1;
+        assert!(lines < 60, "it never came to an end");
+        server.behave(|b| b.lines = Some(lines));
+        match source.fetch(&cx(), &revision).await {
+            Ok(snapshot) => break assert_eq!(text(&*snapshot, "v"), "new"),
+            Err(broken) => assert!(broken.is_transient(), "{lines} lines: {broken:?}"),
+        }
+        server.behave(|b| b.status = Some(("503 Gone", Vec::new())));
+        let served = source.fetch(&cx(), &old).await;
+        assert_eq!(text(&*served.unwrap_or_else(|fault| panic!("{lines}: {fault}")), "v"), "old");
+        server.behave(|b| b.status = None);
+    }
+    assert!(lines > 6, "{lines}: the pack was in one line");
+    mirror::assert_sound(&repo.mirrors());
+    mirror::assert_clean(&repo.mirrors(), "an early end");
 }
 
 /// A slow way is no broken one: what counts is the time between two bytes, not that of the whole.
