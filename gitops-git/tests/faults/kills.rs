@@ -69,7 +69,10 @@ fn change(repo: &Repo, dice: &mut Dice, seed: u64) {
                 &[("v", &format!("{seed} forced")), ("big", &blob(u32::try_from(seed).unwrap()))],
             );
         }
-        _ => drop(repo.commit("next", &[("v", &seed.to_string()), ("more", &blob(dice.below(1000) as u32))])),
+        _ => drop(repo.commit(
+            "next",
+            &[("v", &seed.to_string()), ("more", &blob(u32::try_from(dice.below(1000)).unwrap()))],
+        )),
     }
 }
 
@@ -82,7 +85,7 @@ async fn nobody_is_hindered_by_who_was_killed() {
     repo.commit("second", &[("v", "1")]);
     let server = Server::start(repo.root());
     let (mut last, mut had): ([Option<String>; 2], usize) = Default::default();
-    let seeds = seeds(8);
+    let seeds = seeds(5);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let mut dice = Dice::new(seed);
@@ -92,7 +95,7 @@ async fn nobody_is_hindered_by_who_was_killed() {
             0 => (server.url(), repo.root().join("over-http")),
             _ => (repo.bare().to_str().unwrap().to_owned(), repo.root().join("local")),
         };
-        let until = Instant::now() + Duration::from_millis(dice.below(350) as u64);
+        let until = Instant::now() + Duration::from_millis(dice.below(300) as u64);
         let child = start(&from, &mirrors);
         for _ in 0..=dice.below(2) {
             change(&repo, &mut dice, seed);
@@ -109,9 +112,9 @@ async fn nobody_is_hindered_by_who_was_killed() {
         let source = source(&from, &mirrors);
         if let Some(id) = &last[way] {
             let started = Instant::now();
-            let served = source.fetch(&cx(), &Revision::new(&**id)).await;
-            let served = served.unwrap_or_else(|fault| panic!("{case}: {fault}; {:?}", dirs(&mirrors)));
-            assert_eq!(text(&*served, "v"), repo.git(&["show", &format!("{id}:v")]), "{case}");
+            let found = source.fetch(&cx(), &Revision::new(&**id)).await;
+            let found = found.unwrap_or_else(|fault| panic!("{case}: {fault}; {:?}", dirs(&mirrors)));
+            assert_eq!(text(&*found, "v"), repo.git(&["show", &format!("{id}:v")]), "{case}");
             assert!(started.elapsed() < Duration::from_secs(5), "{case}: {:?}", started.elapsed());
         }
         std::fs::rename(&away, repo.bare()).unwrap();
@@ -126,5 +129,8 @@ async fn nobody_is_hindered_by_who_was_killed() {
         assert!(packs.len() <= 8, "{case}: {packs:?}");
     }
     println!("{count} processes were killed, {had} of which had fetched something");
-    assert!(had * 4 >= usize::try_from(count).unwrap(), "{had} of {count}: too early to say anything");
+    assert!(
+        count < 3 || had * 4 >= usize::try_from(count).unwrap(),
+        "{had} of {count}: too early to say anything"
+    );
 }

@@ -4,7 +4,13 @@
 //! Where and when things go wrong follows from seeds. `GITOPS_FAULT_SEEDS` says how many, `GITOPS_FAULT_FIRST` with which
 //! to begin, and `GITOPS_FAULT_SEED` runs one again.
 #![cfg(feature = "https")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
 
 mod cancelled;
 #[path = "../common/mod.rs"]

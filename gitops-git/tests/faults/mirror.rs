@@ -47,10 +47,10 @@ pub(crate) fn assert_clean(mirrors: &Path, case: &str) {
         assert!(expected, "{case}: {}", path.display());
     }
     for path in files(&repository) {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let is_pack = name.starts_with("pack-") && (name.ends_with(".pack") || name.ends_with(".idx"));
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let is_pack = matches!(extension, Some("pack" | "idx"));
         let in_packs = path.parent().unwrap().ends_with("objects/pack");
-        assert!(is_pack == in_packs && !name.ends_with(".lock"), "{case}: {}", path.display());
+        assert!(is_pack == in_packs && extension != Some("lock"), "{case}: {}", path.display());
     }
 }
 

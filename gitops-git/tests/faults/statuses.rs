@@ -67,8 +67,8 @@ async fn each_status_at_each_place_costs_nothing_that_is_there() {
                 assert_eq!(fault.class, class, "{status} at {place}: {fault}");
                 assert!(!fault.to_string().contains("s3cr3t"), "{fault}");
             }
-            let served = source.fetch(&cx(), &old).await.unwrap();
-            assert_eq!(text(&*served, "v"), "old", "{status} at {place}");
+            let found = source.fetch(&cx(), &old).await.unwrap();
+            assert_eq!(text(&*found, "v"), "old", "{status} at {place}");
         }
     }
     assert_eq!(other.take_requests().len(), 0, "nobody else was asked anything");
