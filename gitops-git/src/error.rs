@@ -195,6 +195,14 @@ pub enum GitError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What the server said before it sent a pack was more than allowed.
+    #[error(
+        "the server says more than {limit} bytes without sending a pack: it has too many references, or it is no Git server"
+    )]
+    AnswerTooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// What the server sent unpacks to more than allowed.
     #[error(
         "what the server sent unpacks to more than {limit} bytes: raise with_max_unpacked_bytes() if the history is that large"
@@ -374,6 +382,7 @@ impl GitError {
             | Self::HostKey { .. }
             | Self::NotGit { .. }
             | Self::ReceivedTooMuch { .. }
+            | Self::AnswerTooLong { .. }
             | Self::UnpackedTooMuch { .. }
             | Self::ObjectTooLarge { .. }
             | Self::BrokenLink { .. }

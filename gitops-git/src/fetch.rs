@@ -2,10 +2,11 @@
 
 use std::io::{self, BufRead, Read};
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 
 use gix::negotiate::Algorithm;
 use gix::odb::pack;
-use gix::progress::Discard;
+use gix::progress::{Discard, StepShared};
 use gix::protocol::Handshake;
 use gix::protocol::fetch::refmap::{Mapping, Source, SpecIndex};
 use gix::protocol::fetch::{self, Arguments, RefMap, Shallow, Tags, negotiate};
@@ -86,8 +87,9 @@ fn receive(
     gix::protocol::fetch(
         &mut negotiation,
         |pack, _progress, flag| {
-            let mut pack = Capped::new(pack, limits.received_bytes, stop);
+            stop.expect_pack(true);
             let written = unpacked::capped(limits.unpacked_bytes, stop, |meter| {
+                let mut pack = Capped::new(pack, limits, meter.unpacked(), stop);
                 pack::Bundle::write_to_directory(
                     &mut pack,
                     Some(&pack_dir),
@@ -202,25 +204,44 @@ impl fetch::Negotiate for Negotiation<'_, '_, '_> {
     }
 }
 
+/// How much an object of a pack may take there beyond its own size: it is compressed, as a rule.
+const SLACK_BYTES: u64 = 1024 * 1024;
+
 /// A reader that fails beyond a limit, and tells how far it is.
+///
+/// gix keeps in memory what an object takes in the pack, until it has all of it, and has no limit for that. So an object
+/// must end before it has taken more than an object may.
 struct Capped<'a> {
     inner: &'a mut dyn BufRead,
     seen: u64,
-    limit: u64,
+    limits: Limits,
+    /// Of all objects so far: it changes when one ends.
+    unpacked: StepShared,
+    /// What `unpacked` was when an object ended last, and what had come until then.
+    ended: (usize, u64),
     stop: &'a Stop,
 }
 
 impl<'a> Capped<'a> {
-    fn new(inner: &'a mut dyn BufRead, limit: u64, stop: &'a Stop) -> Self {
-        Self { inner, seen: 0, limit, stop }
+    fn new(inner: &'a mut dyn BufRead, limits: Limits, unpacked: StepShared, stop: &'a Stop) -> Self {
+        Self { inner, seen: 0, limits, unpacked, ended: (0, 0), stop }
     }
 
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         self.seen = self.seen.saturating_add(bytes as u64);
         self.stop.received(self.seen);
-        if self.seen > self.limit {
-            self.stop.explain(GitError::ReceivedTooMuch { limit: self.limit });
+        if self.seen > self.limits.received_bytes {
+            self.stop.explain(GitError::ReceivedTooMuch { limit: self.limits.received_bytes });
             return Err(io::Error::other("the pack is too large"));
+        }
+        let unpacked = self.unpacked.load(Ordering::Relaxed);
+        if unpacked != self.ended.0 {
+            self.ended = (unpacked, self.seen);
+        }
+        let limit = self.limits.object_bytes;
+        if self.seen - self.ended.1 > limit.saturating_add(SLACK_BYTES) {
+            self.stop.explain(GitError::ObjectTooLarge { doing: "fetching", limit });
+            return Err(io::Error::other("an object is too large"));
         }
         Ok(())
     }

@@ -28,6 +28,10 @@ use crate::stop::Stop;
 /// How many processes may hold a mirror of the same repository; each has its own.
 const SLOTS: usize = 32;
 
+/// How long the lock of one of them is waited for. A program that is being started holds all that we hold until it runs,
+/// and who has just ended may not have let go yet; neither is worth another mirror.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// A commit that cannot be read has everything fetched anew, but no sooner than this after the last time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
@@ -55,6 +59,8 @@ pub(crate) enum Depth {
 pub(crate) struct Mirror {
     dir: PathBuf,
     repository: Arc<Repository>,
+    /// Made anew, and filled by what is being asked for; nobody knows yet whether that comes.
+    fresh: Option<Fresh>,
     pub(crate) notes: Notes,
     /// Held, never read: the lock ends with it. Snapshots keep it too, by way of [`Repository`].
     lock: Arc<File>,
@@ -65,11 +71,19 @@ pub(crate) struct Mirror {
     renewed_for: Option<(gix::ObjectId, Instant)>,
 }
 
-/// A bare repository in the mirror. Removed once a newer one has taken its place and no snapshot reads it any more.
+/// A repository that is to take the place of the current one.
+#[derive(Debug)]
+struct Fresh {
+    repository: Arc<Repository>,
+    /// The commit that could not be read, if that is why.
+    unreadable: Option<gix::ObjectId>,
+}
+
+/// A bare repository in the mirror. Removed once it is not in use, or no more, and no snapshot reads it.
 #[derive(Debug)]
 pub(crate) struct Repository {
     path: PathBuf,
-    replaced: AtomicBool,
+    in_use: AtomicBool,
     /// Something that should be in it is not.
     damaged: AtomicBool,
     _lock: Arc<File>,
@@ -82,8 +96,9 @@ struct Packs {
 }
 
 impl Repository {
-    fn new(path: PathBuf, lock: &Arc<File>) -> Self {
-        Self { path, replaced: AtomicBool::new(false), damaged: AtomicBool::new(false), _lock: lock.clone() }
+    fn new(path: PathBuf, in_use: bool, lock: &Arc<File>) -> Arc<Self> {
+        let in_use = AtomicBool::new(in_use);
+        Arc::new(Self { path, in_use, damaged: AtomicBool::new(false), _lock: lock.clone() })
     }
 
     /// Opens it. A handle serves one sync: it has room for few more packs.
@@ -111,7 +126,7 @@ impl Repository {
 
 impl Drop for Repository {
     fn drop(&mut self) {
-        if *self.replaced.get_mut() {
+        if !*self.in_use.get_mut() {
             // What remains is removed when the mirror is opened the next time.
             let _ = fs::remove_dir_all(&self.path);
         }
@@ -138,13 +153,14 @@ impl Mirror {
             private_dir(&dir).map_err(fail(&dir))?;
             let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
             let lock = Arc::new(lock.map_err(fail(&dir))?);
-            match lock.try_lock() {
+            match patient_lock(&lock) {
                 Ok(()) => {
                     let repository = Self::current(&dir, &lock).map_err(fail(&dir))?;
                     return Ok(Self {
                         notes: Notes::open(&dir),
                         dir,
                         repository,
+                        fresh: None,
                         lock,
                         depth,
                         max_packs,
@@ -171,13 +187,14 @@ impl Mirror {
             if number(&name).is_none() {
                 continue;
             }
-            if name == named && looks_whole(&dir.join(&name)) {
+            if name == named && has_content(&dir.join(&name)) {
                 found = Some(dir.join(name));
             } else {
                 fs::remove_dir_all(dir.join(name))?;
             }
         }
         let path = if let Some(path) = found {
+            write_settings(&path)?;
             remove_leftovers(&path);
             path
         } else {
@@ -186,37 +203,62 @@ impl Mirror {
             put_in_use(dir, name)?;
             path
         };
-        Ok(Arc::new(Repository::new(path, lock)))
+        Ok(Repository::new(path, true, lock))
     }
 
-    /// The repository to use now for a commit. One that is damaged is replaced by an empty one; one that has too many
-    /// packs, by one with a single pack.
+    /// The repository to use now for a commit. One that is damaged is replaced by an empty one, once [`Self::settle`] has
+    /// heard that this helped; one that has too many packs, by one with a single pack.
     pub(crate) fn repository(&mut self, id: gix::ObjectId, stop: &Stop) -> Result<Arc<Repository>, GitError> {
-        if !looks_whole(&self.repository.path) {
-            self.renew()?;
+        if self.fresh.is_some() {
+            // It was made for this.
+        } else if !looks_whole(&self.repository.path) {
+            self.renew(None)?;
         } else if self.repository.damaged.load(Ordering::Relaxed) {
             self.renew_for(id, "it could not be read before")?;
         } else if self.repository.packs().count > self.max_packs {
             match self.repack(stop) {
+                // No room for both, as a rule. What is there can be read as it is; for more, there must be room first.
+                Err(error) if stop.check().is_ok() && self.has(id) => {
+                    tracing::warn!(%error, "the mirror cannot be repacked now");
+                }
                 Err(GitError::Damaged { detail }) => {
                     tracing::warn!(%detail, "the mirror cannot be repacked and is made anew");
-                    self.renew()?;
+                    self.renew(None)?;
                 }
                 done => done?,
             }
         }
-        Ok(self.repository.clone())
+        Ok(self.in_work().clone())
     }
 
     /// Makes it anew because a commit cannot be read. If that has just been tried in vain, it is the server that has it so:
     /// whoever can push such a commit could otherwise have everything fetched again with each sync.
     pub(crate) fn renew_for(&mut self, id: gix::ObjectId, detail: &str) -> Result<(), GitError> {
-        if self.renewed_for.is_some_and(|(other, at)| other == id && at.elapsed() < AGAIN) {
+        let was_tried = self.renewed_for.is_some_and(|(other, at)| other == id && at.elapsed() < AGAIN);
+        if self.fresh.is_some() || was_tried {
             return Err(malformed(id, detail));
         }
         tracing::warn!(commit = %id, %detail, "the mirror is damaged and is made anew");
-        self.renewed_for = Some((id, Instant::now()));
-        self.renew()
+        self.renew(Some(id))
+    }
+
+    /// Has an empty repository filled from now on. The current one stays in use until that is done: what can still be read
+    /// of it is better than nothing, should the server be gone, or have nothing that is whole.
+    fn renew(&mut self, unreadable: Option<gix::ObjectId>) -> Result<(), GitError> {
+        self.fresh = Some(Fresh { repository: self.beside()?, unreadable });
+        Ok(())
+    }
+
+    /// Ends what making it anew has begun, with what came of it.
+    pub(crate) fn settle<T>(&mut self, done: &Result<T, GitError>) -> Result<(), GitError> {
+        let Some(Fresh { repository, unreadable }) = self.fresh.take() else { return Ok(()) };
+        if matches!(done, Ok(_) | Err(GitError::Refused { .. } | GitError::Malformed { .. })) {
+            self.renewed_for = unreadable.map(|id| (id, Instant::now())).or(self.renewed_for);
+        }
+        match done {
+            Ok(_) | Err(GitError::Refused { .. }) => self.put_in_use(repository),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Whether an object is there.
@@ -226,66 +268,83 @@ impl Mirror {
 
     /// Whether it holds much more than what a clone receives.
     pub(crate) fn is_outgrown(&self) -> bool {
-        self.repository.packs().bytes > self.max_bytes
+        self.fresh.is_none() && self.repository.packs().bytes > self.max_bytes
     }
 
-    /// Puts a new repository in the place of the current one, once `fetch` has brought into it what is wanted. If that fails,
-    /// the current one stays.
-    pub(crate) fn refill(
-        &mut self,
-        fetch: impl FnOnce(&gix::Repository) -> Result<(), GitError>,
-    ) -> Result<Arc<Repository>, GitError> {
+    /// Makes it anew because it has outgrown that. If nothing comes of it, what is there stays.
+    pub(crate) fn outgrow(&mut self) -> Result<Arc<Repository>, GitError> {
         tracing::info!("the mirror has grown too large and is made anew");
-        self.replace(|_, new| fetch(&open(new).map_err(|error| damaged(&error))?))?;
-        Ok(self.repository.clone())
+        self.renew(None)?;
+        Ok(self.in_work().clone())
     }
 
-    /// Puts a new, empty repository in the place of the current one.
-    fn renew(&mut self) -> Result<(), GitError> {
-        self.replace(|_, _| Ok(()))
+    /// The repository that is being filled, or the one in use.
+    fn in_work(&self) -> &Arc<Repository> {
+        self.fresh.as_ref().map_or(&self.repository, |fresh| &fresh.repository)
     }
 
     fn repack(&mut self, stop: &Stop) -> Result<(), GitError> {
-        let depth = self.depth;
-        self.replace(|old, new| {
-            repack(&old.join("objects"), &new.join("objects"), stop)?;
-            let open = |path: &Path| open(path).map_err(|error| damaged(&error));
-            let (old, new) = (open(old)?, open(new)?);
-            let cut = old.shallow_commits().map_err(|error| damaged(&error))?;
-            let cut: HashSet<_> = cut.iter().flat_map(|commits| commits.iter().copied()).collect();
-            let mut shallow = String::new();
-            let platform = old.references().map_err(|error| damaged(&error))?;
-            for reference in platform.all().map_err(|error| damaged(&error))? {
-                let reference = reference.map_err(|error| damaged(&error))?;
-                if let Some(id) = reference.target().try_id()
-                    && let Ok(name) = reference.name().as_bstr().to_str()
-                    // Each end of a history is told to the server with each fetch: only those that are built upon stay.
-                    && (depth == Depth::Whole || name.starts_with(TIPS))
-                {
-                    if cut.contains(id) {
-                        shallow.extend([id.to_string().as_str(), "\n"]);
-                    }
-                    keep(&new, name, id.to_owned())?;
+        let repacked = self.beside()?;
+        let (from, to) = (&self.repository.path, &repacked.path);
+        repack(&from.join("objects"), &to.join("objects"), stop)?;
+        let open = |path: &Path| open(path).map_err(|error| damaged(&error));
+        let (old, new) = (open(from)?, open(to)?);
+        let cut = old.shallow_commits().map_err(|error| damaged(&error))?;
+        let cut: HashSet<_> = cut.iter().flat_map(|commits| commits.iter().copied()).collect();
+        let mut shallow = String::new();
+        let platform = old.references().map_err(|error| damaged(&error))?;
+        for reference in platform.all().map_err(|error| damaged(&error))? {
+            let reference = reference.map_err(|error| damaged(&error))?;
+            if let Some(id) = reference.target().try_id()
+                && let Ok(name) = reference.name().as_bstr().to_str()
+                // Each end of a history is told to the server with each fetch: only those that are built upon stay.
+                && (self.depth == Depth::Whole || name.starts_with(TIPS))
+            {
+                if cut.contains(id) {
+                    shallow.extend([id.to_string().as_str(), "\n"]);
                 }
+                keep(&new, name, id.to_owned())?;
             }
-            if !shallow.is_empty() {
-                fs::write(new.path().join("shallow"), shallow).map_err(fail(new.path()))?;
-            }
-            Ok(())
-        })
+        }
+        if !shallow.is_empty() {
+            fs::write(new.path().join("shallow"), shallow).map_err(|error| self.unusable(&error))?;
+        }
+        self.put_in_use(repacked)
     }
 
-    /// Fills a new repository, and puts it in the place of the current one, which lives until its last reader ends.
-    fn replace(&mut self, fill: impl FnOnce(&Path, &Path) -> Result<(), GitError>) -> Result<(), GitError> {
-        let old = &self.repository.path;
-        let last = old.file_name().and_then(|name| number(&name.to_string_lossy()));
+    /// An empty repository beside the current one. It is removed again unless it is put in use.
+    fn beside(&self) -> Result<Arc<Repository>, GitError> {
+        let last = self.repository.path.file_name().and_then(|name| number(&name.to_string_lossy()));
         let name = format!("repo-{}.git", last.map_or(0, |n| n.wrapping_add(1)));
-        let path = make_repository(&self.dir, &name).map_err(fail(&self.dir))?;
-        fill(old, &path).inspect_err(|_| drop(fs::remove_dir_all(&path)))?;
-        put_in_use(&self.dir, &name).map_err(fail(&self.dir))?;
-        self.repository.replaced.store(true, Ordering::Relaxed);
-        self.repository = Arc::new(Repository::new(path, &self.lock));
+        let path = make_repository(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        Ok(Repository::new(path, false, &self.lock))
+    }
+
+    /// Puts a repository in the place of the current one, which lives until its last reader ends.
+    fn put_in_use(&mut self, new: Arc<Repository>) -> Result<(), GitError> {
+        let name = new.path.file_name().unwrap_or_default().to_string_lossy();
+        put_in_use(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        new.in_use.store(true, Ordering::Relaxed);
+        self.repository.in_use.store(false, Ordering::Relaxed);
+        self.repository = new;
         Ok(())
+    }
+
+    fn unusable(&self, error: &std::io::Error) -> GitError {
+        GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() }
+    }
+}
+
+/// Locks it, if nobody holds it for long.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
     }
 }
 
@@ -334,10 +393,28 @@ fn number(name: &str) -> Option<u32> {
 
 /// Whether a crash left something that Git would not take for a repository.
 fn looks_whole(repo: &Path) -> bool {
-    repo.join("HEAD").is_file()
-        && repo.join("config").is_file()
-        && repo.join("objects/pack").is_dir()
-        && repo.join("refs").is_dir()
+    SETTINGS.iter().all(|(name, _)| repo.join(name).is_file()) && has_content(repo)
+}
+
+fn has_content(repo: &Path) -> bool {
+    repo.join("objects/pack").is_dir() && repo.join("refs").is_dir()
+}
+
+/// What is the same in each repository of ours.
+const SETTINGS: [(&str, &str); 2] = [
+    ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
+    ("HEAD", "ref: refs/heads/none\n"),
+];
+
+/// Writes the files that are the same in each repository where they are not.
+fn write_settings(repo: &Path) -> std::io::Result<()> {
+    for (name, content) in SETTINGS {
+        let path = repo.join(name);
+        if fs::read(&path).ok().as_deref() != Some(content.as_bytes()) {
+            fs::write(path, content)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes an empty bare repository, without the hooks and templates of the machine's Git.
@@ -349,8 +426,7 @@ fn make_repository(dir: &Path, name: &str) -> std::io::Result<PathBuf> {
     make_private_dir(&path)?;
     fs::create_dir_all(path.join("objects/pack"))?;
     fs::create_dir_all(path.join("refs"))?;
-    fs::write(path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
-    fs::write(path.join("HEAD"), "ref: refs/heads/none\n")?;
+    write_settings(&path)?;
     Ok(path)
 }
 
@@ -375,7 +451,13 @@ fn open_with(path: &Path, config: impl IntoIterator<Item = String>) -> gix::Resu
 /// Packs that a killed process did not finish, and locks that it held.
 fn remove_leftovers(repo: &Path) {
     remove_files(&repo.join("objects/pack"), |path| {
-        !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"))
+        let is_ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"));
+        match path.extension().and_then(|extension| extension.to_str()) {
+            // The index is what comes last.
+            Some("pack") => !(is_ours && path.with_extension("idx").exists()),
+            Some("idx") => !is_ours,
+            _ => true,
+        }
     });
     for dir in ["", "refs/gitops/tips", "refs/gitops/commits", "refs/gitops/tags"] {
         remove_files(&repo.join(dir), |path| path.extension().is_some_and(|ext| ext == "lock"));
@@ -431,6 +513,17 @@ pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Res
         path: repo.path().to_owned(),
         reason: crate::error::chain(&error),
     })
+}
+
+/// The same as far as there is room for it: without, the server sends again what is there, and nothing else is lost.
+pub(crate) fn try_to_keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
+    match keep(repo, name, id) {
+        Err(error @ GitError::MirrorDir { .. }) => {
+            tracing::warn!(%error, "a commit is not noted in the mirror");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.

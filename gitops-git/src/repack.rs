@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Write as _};
 use std::path::Path;
 
 use gix::odb::pack::{self, data::output};
@@ -10,6 +10,7 @@ use gix::parallel::InOrderIter;
 use gix::progress::Discard;
 
 use crate::GitError;
+use crate::error::chain;
 use crate::mirror::damaged;
 use crate::stop::Stop;
 
@@ -21,7 +22,30 @@ pub(crate) fn repack(from: &Path, to: &Path, stop: &Stop) -> Result<(), GitError
     let staged = pack_dir.join("repack.tmp");
     let written = write(from, &staged, stop).and_then(|()| index(&staged, &pack_dir, stop));
     let _ = fs::remove_file(&staged);
-    written.map_err(|error| if error.is_cancelled() { GitError::Cancelled } else { damaged(&error) })
+    written.map_err(|error| {
+        if let Err(stopped) = stop.check() {
+            stopped
+        } else if has_no_room(&error) {
+            GitError::MirrorDir { path: to.to_owned(), reason: chain(&error) }
+        } else {
+            damaged(&error)
+        }
+    })
+}
+
+/// Whether it could not be written: then nothing is wrong with what was read.
+fn has_no_room(error: &gix::Error) -> bool {
+    let mut kinds = error.iter_errors().filter_map(|error| Some(error.downcast_ref::<io::Error>()?.kind()));
+    kinds.any(|kind| {
+        matches!(
+            kind,
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::FileTooLarge
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::PermissionDenied
+        )
+    })
 }
 
 fn write(from: &Path, staged: &Path, stop: &Stop) -> gix::Result<()> {
@@ -44,7 +68,7 @@ fn write(from: &Path, staged: &Path, stop: &Stop) -> gix::Result<()> {
         output::count::objects::ObjectExpansion::AsIs,
     )?;
     let total = u32::try_from(counts.len())
-        .map_err(|_| gix::Error::from_error(std::io::Error::other("no pack holds that many objects")))?;
+        .map_err(|_| gix::Error::from_error(io::Error::other("no pack holds that many objects")))?;
     let entries = output::entry::iter_from_counts(
         counts,
         objects,
@@ -61,7 +85,7 @@ fn write(from: &Path, staged: &Path, stop: &Stop) -> gix::Result<()> {
     );
     for written in bytes.by_ref() {
         written?;
-        stop.check().map_err(|error| gix::Error::from_error(std::io::Error::other(error)))?;
+        stop.check().map_err(|error| gix::Error::from_error(io::Error::other(error)))?;
     }
     bytes.into_write().flush().map_err(gix::Error::from_error)
 }

@@ -163,17 +163,9 @@ impl GitSource {
                 Some(mirror) => mirror,
                 none => none.insert(Mirror::open(root, remote, wanted.depth, *max_packs)?),
             };
-            match inner.snapshot(mirror, &wanted, stop) {
-                // Once more from nothing: if it is ours that is damaged, the server has it all.
-                Err(GitError::Damaged { detail }) => {
-                    mirror.renew_for(wanted.id, &detail)?;
-                    match inner.snapshot(mirror, &wanted, stop) {
-                        Err(GitError::Damaged { detail }) => Err(mirror::malformed(wanted.id, &detail)),
-                        done => done,
-                    }
-                }
-                done => done,
-            }
+            let done = inner.whole_snapshot(mirror, &wanted, stop);
+            mirror.settle(&done)?;
+            done
         })
         .await
         .map_err(|error| error.at(&place))
@@ -269,6 +261,28 @@ impl Inner {
         self.settings.want == Want::Commit(id) || lock(&self.pinned).contains(&id)
     }
 
+    /// A snapshot; tried once more from nothing where the mirror is damaged: if it is ours that is, the server has it all.
+    fn whole_snapshot(
+        &self,
+        mirror: &mut Mirror,
+        wanted: &Wanted,
+        stop: &Stop,
+    ) -> Result<GitSnapshot, GitError> {
+        // What was stopped in the middle may look damaged.
+        let stopped = |error| match stop.check() {
+            Err(stopped) if matches!(error, GitError::Damaged { .. }) => stopped,
+            _ => error,
+        };
+        match self.snapshot(mirror, wanted, stop).map_err(stopped) {
+            Err(GitError::Damaged { detail }) => mirror.renew_for(wanted.id, &detail)?,
+            done => return done,
+        }
+        self.snapshot(mirror, wanted, stop).map_err(stopped).map_err(|error| match error {
+            GitError::Damaged { detail } => mirror::malformed(wanted.id, &detail),
+            other => other,
+        })
+    }
+
     fn snapshot(&self, mirror: &mut Mirror, wanted: &Wanted, stop: &Stop) -> Result<GitSnapshot, GitError> {
         let Settings { remote, .. } = &self.settings;
         let (id, limits) = (wanted.id, remote.limits);
@@ -280,10 +294,10 @@ impl Inner {
             }
             tracing::debug!(url = %remote.identity, %object, "fetching");
             if mirror.is_outgrown() {
-                repository = mirror.refill(|new| fetch::fetch(remote, new, object, wanted.depth, stop))?;
-            } else {
-                fetch::fetch(remote, &repo, object, wanted.depth, stop)?;
+                repository = mirror.outgrow()?;
+                repo = repository.open(limits.object_bytes)?;
             }
+            fetch::fetch(remote, &repo, object, wanted.depth, stop)?;
             // A new handle: the old one has no room for the indices of many fetches.
             repo = repository.open(limits.object_bytes)?;
             if !repo.has_object(object) {
@@ -305,7 +319,7 @@ impl Inner {
             self.note_tip(mirror, &repo, name, wanted, stop)?;
             provenance.rewrote = mirror.notes.rewrote(name, id).map(|previous| previous.to_string());
         } else {
-            mirror::keep(&repo, &mirror::commit_name(id), id)?;
+            mirror::try_to_keep(&repo, &mirror::commit_name(id), id)?;
         }
         let revision = Revision::new(id.to_string()).with_provenance(provenance);
         let (place, links) = (remote.identity.clone(), self.links.clone());
@@ -323,9 +337,9 @@ impl Inner {
     ) -> Result<(), GitError> {
         let id = wanted.id;
         if lock(&self.tips).get(reference) != Some(&id) {
-            return mirror::keep(repo, &mirror::commit_name(id), id);
+            return mirror::try_to_keep(repo, &mirror::commit_name(id), id);
         }
-        mirror::keep(repo, &mirror::tip_name(reference), id)?;
+        mirror::try_to_keep(repo, &mirror::tip_name(reference), id)?;
         let previous = mirror.notes.tip(reference);
         if previous == Some(id) {
             return Ok(());
@@ -364,7 +378,7 @@ impl Inner {
         };
         let signers = verification.check(repo, candidate, stop)?;
         if let (Some(tag), Some(reference)) = (self.tag_to_verify(wanted), &wanted.reference) {
-            mirror::keep(repo, &mirror::tag_name(reference), tag)?;
+            mirror::try_to_keep(repo, &mirror::tag_name(reference), tag)?;
         }
         Ok(signers)
     }

@@ -9,6 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::GitError;
 
+/// What a server may say in one conversation before it sends a pack: capabilities, references, what both sides have. All of
+/// that is kept in memory. It is enough for some hundred thousand references.
+#[cfg(any(feature = "https", feature = "ssh"))]
+const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Shared by a piece of blocking work and the future that waits for it.
 #[derive(Clone)]
 pub(crate) struct Stop(Arc<Inner>);
@@ -18,6 +23,8 @@ struct Inner {
     flag: AtomicBool,
     /// What network waits look at.
     token: CancellationToken,
+    /// Whether what comes now is a pack, which goes to the disk.
+    in_pack: AtomicBool,
     /// Programs that the work waits for.
     children: Mutex<Vec<Child>>,
     /// Why the work fails, told by the part that knows: gix wraps errors until they cannot be told apart.
@@ -37,6 +44,7 @@ impl Stop {
             #[cfg(feature = "https")]
             cx: cx.clone().with_cancel(token.clone()),
             token,
+            in_pack: AtomicBool::new(false),
             children: Mutex::default(),
             failure: Mutex::default(),
             progress: cx.progress.clone(),
@@ -48,6 +56,23 @@ impl Stop {
     /// The flag for gix.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0.flag
+    }
+
+    /// Says whether a pack is about to come, or answers to questions.
+    pub(crate) fn expect_pack(&self, is_pack: bool) {
+        self.0.in_pack.store(is_pack, Ordering::Relaxed);
+    }
+
+    /// Fails when more has come in a conversation than may.
+    #[cfg(any(feature = "https", feature = "ssh"))]
+    pub(crate) fn check_received(&self, bytes: u64, limit: u64) -> Result<(), GitError> {
+        if bytes > limit {
+            return Err(GitError::ReceivedTooMuch { limit });
+        }
+        if bytes > MAX_ANSWER_BYTES && !self.0.in_pack.load(Ordering::Relaxed) {
+            return Err(GitError::AnswerTooLong { limit: MAX_ANSWER_BYTES });
+        }
+        Ok(())
     }
 
     /// Tells how many bytes have come.

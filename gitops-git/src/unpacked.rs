@@ -29,7 +29,7 @@ pub(crate) fn capped(
     index: impl FnOnce(&mut Meter) -> gix::Result<Outcome>,
 ) -> gix::Result<Outcome> {
     let mut meter = Meter::default();
-    let seen = meter.unpacked.clone();
+    let seen = meter.unpacked();
     let is_beyond = move || seen.load(Ordering::Relaxed) as u64 > limit;
     let explain = || stop.explain(GitError::UnpackedTooMuch { limit });
     let written = std::thread::scope(|scope| {
@@ -66,6 +66,11 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// How much was unpacked so far.
+    pub(crate) fn unpacked(&self) -> StepShared {
+        self.unpacked.clone()
+    }
+
     fn below(&self, id: Id) -> Self {
         Self { unpacked: self.unpacked.clone(), id }
     }

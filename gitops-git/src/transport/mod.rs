@@ -23,6 +23,7 @@ pub(crate) fn converse<T>(
     doing: &'static str,
     talk: impl FnOnce(&mut dyn Transport) -> gix::Result<T>,
 ) -> Result<T, GitError> {
+    stop.expect_pack(false);
     let classify = |error: gix::Error| {
         let ours = GitError::from_gix(doing, &error, remote.limits.object_bytes);
         stop.explanation().unwrap_or(ours)

@@ -12,6 +12,7 @@
 
 #[cfg(feature = "https")]
 pub mod cgi;
+pub mod dice;
 #[cfg(feature = "github-app")]
 pub mod github;
 #[cfg(feature = "https")]

@@ -35,6 +35,10 @@ pub struct Behaviour {
     pub old_protocol: bool,
     /// Answers everything with this status, and these headers.
     pub status: Option<(&'static str, Vec<(&'static str, String)>)>,
+    /// Only what has this in its target is answered so.
+    pub status_at: Option<String>,
+    /// Ends answers with packs after so many lines of Git's protocol, as if that were all.
+    pub lines: Option<usize>,
 }
 
 /// A request as it came.
@@ -216,7 +220,8 @@ impl Shared {
         if behaviour.hang_at.as_ref().is_some_and(|part| request.target.contains(part)) {
             return self.hang();
         }
-        if let Some((status, headers)) = &behaviour.status {
+        let is_meant = behaviour.status_at.as_ref().is_none_or(|part| request.target.contains(part));
+        if let Some((status, headers)) = behaviour.status.as_ref().filter(|_| is_meant) {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);
@@ -241,8 +246,11 @@ impl Shared {
         if behaviour.old_protocol {
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("git-protocol"));
         }
-        let answer = cgi::answer(&self.root, &request);
+        let mut answer = cgi::answer(&self.root, &request);
         let pack = request.method == "POST";
+        if let Some(lines) = behaviour.lines.filter(|_| answer.body.windows(4).any(|part| part == b"PACK")) {
+            answer.body.truncate(end_of_line(&answer.body, lines));
+        }
         self.respond(
             out,
             &answer.status,
@@ -283,6 +291,15 @@ impl Shared {
         let stopped = self.stopped.lock().unwrap();
         drop(self.wake.wait_while(stopped, |stopped| !*stopped).unwrap());
     }
+}
+
+/// Where so many lines of Git's protocol end: each begins with its length in four digits.
+fn end_of_line(body: &[u8], lines: usize) -> usize {
+    (0..lines).fold(0, |at, _| {
+        let digits = body.get(at..at + 4).map_or("0000", |digits| std::str::from_utf8(digits).unwrap());
+        let length = usize::from_str_radix(digits, 16).unwrap();
+        (at + length.max(4)).min(body.len())
+    })
 }
 
 fn read_request(stream: &mut BufReader<impl Read>) -> Option<Request> {

@@ -4,9 +4,10 @@ use gitops_core::ResourceId;
 use gitops_core::diff::FieldPath;
 use gitops_git::BlameOptions;
 
+use crate::common::dice::Dice;
 use crate::common::{cx, path};
 use crate::seeds;
-use crate::world::{Commit, Dice, File, Sort, Tree, World, is_manifest};
+use crate::world::{Commit, File, Sort, Tree, World, is_manifest};
 
 const NAMES: [&str; 4] =
     ["apps-shop-web-yaml", "apps-shop-db-yaml", "apps-blog-web-yaml", "apps-shopping-yaml"];

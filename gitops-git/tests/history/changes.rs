@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_git::{Change, ChangeKind, Changes, Side};
 
+use crate::common::dice::Dice;
 use crate::common::{cx, path};
 use crate::seeds;
-use crate::world::{Dice, File, Sort, Tree, World, is_manifest};
+use crate::world::{File, Sort, Tree, World, is_manifest};
 
 const PATH: &str = "apps";
 

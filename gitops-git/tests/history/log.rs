@@ -3,9 +3,10 @@
 use gitops_core::{RepoPath, Timestamp};
 use gitops_git::HistoryOptions;
 
+use crate::common::dice::Dice;
 use crate::common::path;
 use crate::seeds;
-use crate::world::{Commit, Dice, File, PATHS, Sort, Tree, World};
+use crate::world::{Commit, File, PATHS, Sort, Tree, World};
 
 /// One question to both.
 #[derive(Debug, Clone)]

@@ -16,10 +16,5 @@ mod world;
 
 /// The seeds of this run.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let read = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    if let Some(seed) = read("GITOPS_HISTORY_SEED") {
-        return seed..seed + 1;
-    }
-    let first = read("GITOPS_HISTORY_FIRST").unwrap_or(1);
-    first..first + read("GITOPS_HISTORY_SEEDS").unwrap_or(usual)
+    common::dice::seeds("GITOPS_HISTORY", usual)
 }

@@ -248,9 +248,7 @@ impl Body {
                 return Ok(());
             };
             let seen = self.received.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
-            if seen > self.limit {
-                return Err(GitError::ReceivedTooMuch { limit: self.limit });
-            }
+            self.stop.check_received(seen, self.limit)?;
             self.chunk = Cursor::new(chunk.into());
         }
         Ok(())

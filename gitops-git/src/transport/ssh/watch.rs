@@ -97,8 +97,8 @@ impl<R: Read> Read for Answers<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let bytes = self.waits.during(|| self.inner.read(buf))?;
         self.received = self.received.saturating_add(bytes as u64);
-        if self.received > self.limit {
-            self.stop.explain(GitError::ReceivedTooMuch { limit: self.limit });
+        if let Err(error) = self.stop.check_received(self.received, self.limit) {
+            self.stop.explain(error);
             return Err(io::Error::other("the server sends too much"));
         }
         Ok(bytes)
