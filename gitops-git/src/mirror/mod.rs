@@ -7,17 +7,30 @@
 //!     repo-<n>.git/                             replaced when it is damaged or has too many packs
 //! ```
 
+mod files;
+mod names;
+mod repository;
+
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::Write as _;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gix::bstr::ByteSlice as _;
-use gix::refs::transaction::PreviousValue;
 use sha2::{Digest as _, Sha256};
+
+pub(crate) use files::private_dir;
+use files::{
+    has_content, looks_whole, make_private_dir, make_repository, number, open, patient_lock, put_in_use,
+    remove_leftovers, write_settings,
+};
+use names::TIPS;
+#[cfg(feature = "verify")]
+pub(crate) use names::tag_name;
+pub(crate) use names::{commit_name, keep, tip_name, try_to_keep};
+pub(crate) use repository::Repository;
 
 use crate::GitError;
 use crate::notes::Notes;
@@ -28,18 +41,12 @@ use crate::stop::Stop;
 /// How many processes may hold a mirror of the same repository; each has its own.
 const SLOTS: usize = 32;
 
-/// How long the lock of one of them is waited for. A program that is being started holds all that we hold until it runs,
-/// and who has just ended may not have let go yet; neither is worth another mirror.
-const PATIENCE: Duration = Duration::from_millis(100);
-
 /// A commit that cannot be read has everything fetched anew, but no sooner than this after the last time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
 /// A mirror that holds more than so many times what one operation may receive is made anew: histories that were forced
 /// away would else stay for ever. One that is new never holds so much.
 const MOST_CLONES: u64 = 2;
-
-const TIPS: &str = "refs/gitops/tips/";
 
 /// With more packs than this, lookups slow down, and gix runs out of slots for indices in the end.
 pub(crate) const MAX_PACKS: usize = 50;
@@ -78,61 +85,6 @@ struct Fresh {
     /// The commit that could not be read, if that is why.
     unreadable: Option<gix::ObjectId>,
 }
-
-/// A bare repository in the mirror. Removed once it is not in use, or no more, and no snapshot reads it.
-#[derive(Debug)]
-pub(crate) struct Repository {
-    path: PathBuf,
-    in_use: AtomicBool,
-    /// Something that should be in it is not.
-    damaged: AtomicBool,
-    _lock: Arc<File>,
-}
-
-#[derive(Debug, Default)]
-struct Packs {
-    count: usize,
-    bytes: u64,
-}
-
-impl Repository {
-    fn new(path: PathBuf, in_use: bool, lock: &Arc<File>) -> Arc<Self> {
-        let in_use = AtomicBool::new(in_use);
-        Arc::new(Self { path, in_use, damaged: AtomicBool::new(false), _lock: lock.clone() })
-    }
-
-    /// Opens it. A handle serves one sync: it has room for few more packs.
-    pub(crate) fn open(&self, object_bytes: u64) -> Result<gix::Repository, GitError> {
-        open_with(&self.path, [format!("gitoxide.objects.allocLimit={object_bytes}")])
-            .map_err(|error| damaged(&error))
-    }
-
-    /// Has it made anew at the next fetch.
-    pub(crate) fn mark_damaged(&self) {
-        self.damaged.store(true, Ordering::Relaxed);
-    }
-
-    fn packs(&self) -> Packs {
-        let entries = fs::read_dir(self.path.join("objects/pack")).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.path().extension().is_some_and(|ext| ext == "pack")).fold(
-            Packs::default(),
-            |packs, pack| Packs {
-                count: packs.count + 1,
-                bytes: packs.bytes + pack.metadata().map_or(0, |metadata| metadata.len()),
-            },
-        )
-    }
-}
-
-impl Drop for Repository {
-    fn drop(&mut self) {
-        if !*self.in_use.get_mut() {
-            // What remains is removed when the mirror is opened the next time.
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
 impl Mirror {
     /// Whether there was ever one.
     pub(crate) fn is_there(root: &Path, remote: &Remote, depth: Depth) -> bool {
@@ -335,19 +287,6 @@ impl Mirror {
     }
 }
 
-/// Locks it, if nobody holds it for long.
-fn patient_lock(file: &File) -> Result<(), TryLockError> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            done => return done,
-        }
-    }
-}
-
 fn fail(path: &Path) -> impl FnOnce(std::io::Error) -> GitError {
     let path = path.to_owned();
     move |error| GitError::MirrorDir { path, reason: error.to_string() }
@@ -385,165 +324,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn number(name: &str) -> Option<u32> {
-    name.strip_prefix("repo-")?.strip_suffix(".git")?.parse().ok()
-}
-
-/// Whether a crash left something that Git would not take for a repository.
-fn looks_whole(repo: &Path) -> bool {
-    SETTINGS.iter().all(|(name, _)| repo.join(name).is_file()) && has_content(repo)
-}
-
-fn has_content(repo: &Path) -> bool {
-    repo.join("objects/pack").is_dir() && repo.join("refs").is_dir()
-}
-
-/// What is the same in each repository of ours.
-const SETTINGS: [(&str, &str); 2] = [
-    ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
-    ("HEAD", "ref: refs/heads/none\n"),
-];
-
-/// Writes the files that are the same in each repository where they are not.
-fn write_settings(repo: &Path) -> std::io::Result<()> {
-    for (name, content) in SETTINGS {
-        let path = repo.join(name);
-        if fs::read(&path).ok().as_deref() != Some(content.as_bytes()) {
-            fs::write(path, content)?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes an empty bare repository, without the hooks and templates of the machine's Git.
-fn make_repository(dir: &Path, name: &str) -> std::io::Result<PathBuf> {
-    let path = dir.join(name);
-    if path.exists() {
-        fs::remove_dir_all(&path)?;
-    }
-    make_private_dir(&path)?;
-    fs::create_dir_all(path.join("objects/pack"))?;
-    fs::create_dir_all(path.join("refs"))?;
-    write_settings(&path)?;
-    Ok(path)
-}
-
-fn put_in_use(dir: &Path, name: &str) -> std::io::Result<()> {
-    let staged = dir.join("current.new");
-    let mut file = File::create(&staged)?;
-    file.write_all(name.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(staged, dir.join("current"))
-}
-
-/// Opens a repository with nothing of the machine's configuration.
-fn open(path: &Path) -> gix::Result<gix::Repository> {
-    open_with(path, None::<String>)
-}
-
-fn open_with(path: &Path, config: impl IntoIterator<Item = String>) -> gix::Result<gix::Repository> {
-    let options = gix::open::Options::isolated().open_path_as_is(true).config_overrides(config);
-    options.open(path).map(|repo| repo.to_thread_local())
-}
-
-/// Packs that a killed process did not finish, and locks that it held.
-fn remove_leftovers(repo: &Path) {
-    remove_files(&repo.join("objects/pack"), |path| {
-        let is_ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack-"));
-        match path.extension().and_then(|extension| extension.to_str()) {
-            // The index is what comes last.
-            Some("pack") => !(is_ours && path.with_extension("idx").exists()),
-            Some("idx") => !is_ours,
-            _ => true,
-        }
-    });
-    for dir in ["", "refs/gitops/tips", "refs/gitops/commits", "refs/gitops/tags"] {
-        remove_files(&repo.join(dir), |path| path.extension().is_some_and(|ext| ext == "lock"));
-    }
-}
-
-fn remove_files(dir: &Path, which: impl Fn(&Path) -> bool) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if which(&entry.path()) {
-            // If it stays, the operation that it stands in the way of says so.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Makes a directory that only its owner can enter, or closes it to others.
-pub(crate) fn private_dir(path: &Path) -> std::io::Result<()> {
-    make_private_dir(path).and_then(|()| shut(path))
-}
-
-/// Makes a directory that only its owner can enter.
-fn make_private_dir(path: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Takes everybody else's access to a directory of ours that was made before, by whomever: where it is not ours, that is
-/// an error.
-#[cfg(unix)]
-fn shut(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    if fs::metadata(path)?.permissions().mode() & 0o777 == 0o700 {
-        return Ok(());
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn shut(_path: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Keeps a commit or tag from being asked for again: what references lead to is what we tell the server that we have.
-pub(crate) fn keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
-    let known = repo.try_find_reference(name).map_err(|error| damaged(&error))?;
-    if known.is_some_and(|reference| reference.target().try_id() == Some(&id)) {
-        return Ok(());
-    }
-    repo.reference(name, id, PreviousValue::Any, "").map(drop).map_err(|error| GitError::MirrorDir {
-        path: repo.path().to_owned(),
-        reason: crate::error::chain(&error),
-    })
-}
-
-/// The same as far as there is room for it: without, the server sends again what is there, and nothing else is lost.
-pub(crate) fn try_to_keep(repo: &gix::Repository, name: &str, id: gix::ObjectId) -> Result<(), GitError> {
-    match keep(repo, name, id) {
-        Err(error @ GitError::MirrorDir { .. }) => {
-            tracing::warn!(%error, "a commit is not noted in the mirror");
-            Ok(())
-        }
-        done => done,
-    }
-}
-
-/// The mirror's own name for a reference of the remote; by a hash, since `a` may become `a/b`.
-pub(crate) fn tip_name(reference: &str) -> String {
-    format!("{TIPS}{}", hash_name(reference))
-}
-
-/// The mirror's own name for the annotated tag that a reference of the remote points to.
-#[cfg(feature = "verify")]
-pub(crate) fn tag_name(reference: &str) -> String {
-    format!("refs/gitops/tags/{}", hash_name(reference))
-}
-
-fn hash_name(reference: &str) -> String {
-    hex(&Sha256::digest(reference.as_bytes())[..20])
-}
-
-/// The mirror's own name for a commit that was asked for by its id.
-pub(crate) fn commit_name(id: gix::ObjectId) -> String {
-    format!("refs/gitops/commits/{id}")
 }
 
 pub(crate) fn malformed(id: gix::ObjectId, detail: &str) -> GitError {
