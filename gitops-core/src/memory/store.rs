@@ -51,7 +51,8 @@ pub(super) struct Write<'a> {
 
 impl Write<'_> {
     fn options(&self) -> WriteOptions {
-        WriteOptions::new(self.manager).with_time(self.at.to_string())
+        // As an API server has it: what nobody owns (any more) is not followed again before somebody applies it.
+        WriteOptions::new(self.manager).with_time(self.at.to_string()).with_before_first_apply(true)
     }
 }
 
