@@ -104,8 +104,10 @@ impl GitSource {
 
     /// Which mirror to look in, and to fetch into: one that has the commit already, if it will do.
     async fn depth(&self, cx: &Cx, wanted: &Wanted) -> Result<Depth, Fault> {
+        let is_shallow = self.inner.settings.shallow;
         // A reference is followed in one mirror: there, its last tip is known.
-        let is_followed = wanted.reference.is_some() && !self.inner.settings.shallow;
+        let is_followed = wanted.reference.is_some() && !is_shallow;
+        // What may follow on what, only the history can tell.
         if wanted.needs_history || is_followed || self.verifies() {
             return Ok(Depth::Whole);
         }
@@ -123,7 +125,7 @@ impl GitSource {
                 return Ok(depth);
             }
         }
-        Ok(wanted.depth)
+        Ok(if is_shallow || self.inner.is_pinned(wanted.id) { Depth::Commit } else { Depth::Whole })
     }
 
     /// Makes a commit readable with its history, to explain it. It is not verified, for nothing is put in force by that.
@@ -142,12 +144,7 @@ impl GitSource {
         revision: &Revision,
         in_force: Option<&Revision>,
     ) -> Result<Arc<dyn Snapshot>, Fault> {
-        let mut wanted =
-            Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
-        // What may follow on what, only the history can tell.
-        if !self.verifies() && (self.inner.settings.shallow || self.inner.is_pinned(wanted.id)) {
-            wanted.depth = Depth::Commit;
-        }
+        let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
         let snapshot = self.read(cx, wanted).await?;
         Ok(Arc::new(Sifted::new(snapshot, &self.inner.settings.sieve)))
     }

@@ -83,11 +83,12 @@ impl Cell {
             let written = self.write(&cx, pass.stops, plan, before, trigger).await?;
             state.carried_from = None;
             if written.recorded.is_ok() {
-                let was_healthy = |known: &Recorded| known.healthy && known.attempted == plan.revision;
-                is_newly_healthy = written.healthy && !recorded.as_ref().is_some_and(was_healthy);
+                let is_its = |known: &Recorded| known.healthy && known.attempted == plan.revision;
+                let was_healthy = recorded.as_ref().is_some_and(is_its);
+                is_newly_healthy = written.healthy && !was_healthy;
                 // Of an application that is removed, nothing is left.
                 state.recorded = recorded.filter(|_| plan.revision.is_some()).map(|known| Recorded {
-                    healthy: written.healthy || (known.healthy && known.attempted == plan.revision),
+                    healthy: written.healthy || was_healthy,
                     attempted: plan.revision.clone().or(known.attempted),
                     applied: written.applied.clone().or(known.applied),
                 });
@@ -168,7 +169,8 @@ impl Cell {
         let all_good = Counts::of(&outcomes).all_good() && plan.unseen.is_empty();
         let nothing_else =
             plan.saw_all_members && plan.unseen.is_empty() && nothing_else_is_left(plan, &outcomes, &live);
-        let mut end = End::new(self.emitter.now(), outcomes.clone());
+        let changed = plan.revision.as_ref().map(|_| what_changed(plan, &outcomes, before));
+        let mut end = End::new(self.emitter.now(), outcomes);
         if all_good && (plan.complete || before.is_reached) {
             end.applied.clone_from(&plan.revision);
         }
@@ -176,9 +178,7 @@ impl Cell {
             end.healthy = plan.revision.clone().filter(|_| is_healthy(plan, &live));
             end.forget = plan.revision.is_none() && nothing_else;
         }
-        if plan.revision.is_some() {
-            (end.changes, end.healed) = what_changed(plan, &outcomes, before);
-        }
+        (end.changes, end.healed) = changed.unwrap_or_default();
         if nothing_else {
             end.reach = Some(reach);
         }
@@ -190,6 +190,7 @@ impl Cell {
             Err(fault) if fault.class == Class::RETRY => Err(Fault { class: Class::OutcomeUnknown, ..fault }),
             Err(fault) => Err(fault),
         };
+        let outcomes = end.outcomes.unwrap_or_default();
         Ok(Written { applied: end.applied, healthy: end.healthy.is_some(), outcomes, live, recorded })
     }
 

@@ -259,7 +259,7 @@ impl Mirror {
             }
         }
         if !shallow.is_empty() {
-            fs::write(new.path().join("shallow"), shallow).map_err(|error| self.unusable(&error))?;
+            fs::write(new.path().join("shallow"), shallow).map_err(fail(&self.dir))?;
         }
         self.put_in_use(repacked)
     }
@@ -268,22 +268,18 @@ impl Mirror {
     fn beside(&self) -> Result<Arc<Repository>, GitError> {
         let last = self.repository.path.file_name().and_then(|name| number(&name.to_string_lossy()));
         let name = format!("repo-{}.git", last.map_or(0, |n| n.wrapping_add(1)));
-        let path = make_repository(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        let path = make_repository(&self.dir, &name).map_err(fail(&self.dir))?;
         Ok(Repository::new(path, false, &self.lock))
     }
 
     /// Puts a repository in the place of the current one, which lives until its last reader ends.
     fn put_in_use(&mut self, new: Arc<Repository>) -> Result<(), GitError> {
         let name = new.path.file_name().unwrap_or_default().to_string_lossy();
-        put_in_use(&self.dir, &name).map_err(|error| self.unusable(&error))?;
+        put_in_use(&self.dir, &name).map_err(fail(&self.dir))?;
         new.in_use.store(true, Ordering::Relaxed);
         self.repository.in_use.store(false, Ordering::Relaxed);
         self.repository = new;
         Ok(())
-    }
-
-    fn unusable(&self, error: &std::io::Error) -> GitError {
-        GitError::MirrorDir { path: self.dir.clone(), reason: error.to_string() }
     }
 }
 

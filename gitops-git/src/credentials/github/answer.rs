@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use gitops_core::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 
+use crate::transport::http as transport;
 use crate::{GitError, Login};
 
 /// Tokens end an hour after they were made; we ask for another these minutes before.
@@ -47,7 +48,7 @@ pub(super) fn refusal(
     installation: u64,
     now: Timestamp,
 ) -> GitError {
-    let retry_after = retry_after(headers, now);
+    let retry_after = transport::retry_after(headers).or_else(|| until_reset(headers, now));
     let code = status.as_u16();
     let denied = |why: &str| GitError::Denied { detail: format!("{why} (HTTP status {code})") };
     match code {
@@ -68,12 +69,9 @@ pub(super) fn refusal(
     }
 }
 
-/// When to come back, if GitHub says so: in so many seconds, or at a time when the rate is no longer limited.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// The time until the rate is no longer limited, if it is.
+fn until_reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if let Some(seconds) = number(RETRY_AFTER.as_str()) {
-        return Some(Duration::from_secs(seconds));
-    }
     if number("x-ratelimit-remaining")? > 0 {
         return None;
     }

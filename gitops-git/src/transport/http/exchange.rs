@@ -88,6 +88,12 @@ fn wrong_for_proxy() -> GitError {
     }
 }
 
+/// When to come back, if the server says so in seconds.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(reqwest::header::RETRY_AFTER)?;
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// What a status means that is not success. Bodies are not shown: they may be anything.
 pub(super) fn accept(response: Response) -> Result<Response, GitError> {
     let status = response.status();
@@ -95,11 +101,7 @@ pub(super) fn accept(response: Response) -> Result<Response, GitError> {
         return Ok(response);
     }
     let detail = || format!("the server answered with HTTP status {}", status.as_u16());
-    let retry_after = response
-        .headers()
-        .get(reqwest::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(response.headers());
     Err(match status.as_u16() {
         // GitHub says 403 when it limits the rate.
         403 if retry_after.is_some() => GitError::ServerTrouble { status: 403, retry_after },

@@ -24,9 +24,9 @@ use reqwest::{Client, Method, Response, Url};
 
 pub(crate) use self::certificate::ClientCertificate;
 pub(crate) use self::client::{ClientSettings, authorities};
-#[cfg(feature = "github-app")]
-pub(crate) use self::exchange::explain;
 use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
+#[cfg(feature = "github-app")]
+pub(crate) use self::exchange::{explain, retry_after};
 pub(crate) use self::proxy::{Proxy, Way};
 use self::who::Who;
 use crate::error::shorten;
