@@ -66,6 +66,21 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// The object that it is about, if it is about one.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Apply { name, .. }
+            | Self::Deploy { name, .. }
+            | Self::Create { name, .. }
+            | Self::Update { name, .. }
+            | Self::Replace { name, .. }
+            | Self::Patch { name, .. }
+            | Self::Status { name, .. }
+            | Self::Delete { name, .. } => Some(name),
+            Self::Watch | Self::Expire => None,
+        }
+    }
+
     /// The word for it.
     pub(crate) fn word(&self) -> &'static str {
         match self {

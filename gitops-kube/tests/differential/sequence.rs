@@ -12,6 +12,9 @@ use crate::server_side::ServerSide;
 /// What was done, and what came of it.
 pub(crate) type Counted = Vec<(String, &'static str)>;
 
+/// The word for a write that changed nothing but an object's version.
+pub(crate) const REWRITTEN: &str = "rewritten";
+
 /// Runs a sequence on both sides; what came of it, or where they differ.
 pub(crate) async fn run(
     kind: &Kind,
@@ -25,6 +28,13 @@ pub(crate) async fn run(
         if there == Outcome::Incomplete {
             // From here on, they are about different objects.
             counted.push((format!("{} {}", kind.name, operation.word()), there.word()));
+            return Ok(counted);
+        }
+        if (&here, &there) == (&Outcome::NoOp, &Outcome::Changed)
+            && operation.name().is_some_and(|name| is_only_rewritten(&memory, &server, name, kind))
+        {
+            // From here on, versions and events differ.
+            counted.push((format!("{} {}", kind.name, operation.word()), REWRITTEN));
             return Ok(counted);
         }
         let mut text = String::new();
@@ -52,6 +62,23 @@ pub(crate) async fn run(
         }
     }
     Ok(counted)
+}
+
+/// Whether the server may have changed nothing but what it does not show.
+///
+/// Where an apply was the last to give up labels or annotations of a custom kind, and somebody else owns the map, the server
+/// answers without the map; and if what it answered is sent back, the object gets another version, and is otherwise what
+/// it was. What it stored had more than it showed. A cluster in memory keeps nothing that it does not show.
+fn is_only_rewritten(memory: &MemorySide<'_>, server: &ServerSide<'_>, name: &str, kind: &Kind) -> bool {
+    let (Some(here), Some(there)) = (memory.history.live(name), server.history.live(name)) else {
+        return false;
+    };
+    let is_hidden = |map: &str| {
+        let path = format!(".metadata.{map}");
+        there["metadata"].get(map).is_none()
+            && seen(there, kind).owners.values().any(|owned| owned.contains(&path))
+    };
+    seen(here, kind) == seen(there, kind) && ["labels", "annotations"].into_iter().any(is_hidden)
 }
 
 /// Why two outcomes are not the same.
