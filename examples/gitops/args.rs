@@ -9,6 +9,7 @@ use gitops_core::diff::FieldPath;
 use gitops_core::{Digest, Timestamp};
 
 use crate::access::Access;
+use crate::content::Content;
 use crate::object::ObjectName;
 
 /// Deploys what a Git repository says, and keeps it so.
@@ -158,15 +159,8 @@ pub(crate) struct App {
     pub(crate) repository: Repository,
     #[command(flatten)]
     pub(crate) trust: Trust,
-    /// Takes only files into account that match, as in a .gitignore; may be given again.
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) include: Vec<String>,
-    /// Leaves out what matches, as in a .gitignore, and as the repository's .sourceignore files do; may be given again.
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
-    /// Fetches commits without their history. Nobody can tell then when a branch is forced to another one.
-    #[arg(long, conflicts_with = "verify")]
-    pub(crate) shallow: bool,
+    #[command(flatten)]
+    pub(crate) content: Content,
     /// Deletes what is no longer in Git; a plan that would delete too much waits for approval.
     #[arg(long)]
     pub(crate) prune: bool,

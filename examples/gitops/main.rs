@@ -3,6 +3,7 @@
 mod access;
 mod args;
 mod commands;
+mod content;
 mod explain;
 mod object;
 mod output;

@@ -9,9 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
-use gitops_git::{
-    GitSource, GitSourceBuilder, SshAgent, SshKey, TokenFile, TrustedKeys, Verification, VerifyMode,
-};
+use gitops_git::{GitSource, SshAgent, SshKey, TokenFile, TrustedKeys, Verification, VerifyMode};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
 use crate::args::{App, Deployed, Repository, TargetKind, Trust, Verify};
@@ -66,11 +64,7 @@ pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Res
         source = source.with_mirror_dir(dir);
     }
     if let Some(app) = deploying {
-        source = app.include.iter().fold(source, GitSourceBuilder::with_include);
-        source = app.exclude.iter().fold(source, GitSourceBuilder::with_exclude);
-        if app.shallow {
-            source = source.shallow();
-        }
+        source = app.content.tell(source);
         if let Some(mode) = app.trust.verify {
             source = source.with_verification(verification(mode, &app.trust)?);
         }

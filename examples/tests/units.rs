@@ -5,6 +5,8 @@
 mod access;
 #[path = "../gitops/args.rs"]
 mod args;
+#[path = "../gitops/content.rs"]
+mod content;
 #[path = "../gitops/object.rs"]
 mod object;
 #[path = "../gitops/parts.rs"]

@@ -13,6 +13,7 @@ use crate::reference::Want;
 use crate::remote::{Address, Allowed, Limits, Place, Remote};
 use crate::sieve::Sieve;
 use crate::source::Settings;
+use crate::submodules::{self, Submodules};
 #[cfg(feature = "https")]
 use crate::transport::http::HttpPlace;
 #[cfg(feature = "ssh")]
@@ -36,6 +37,8 @@ pub struct GitSourceBuilder {
     limits: Limits,
     max_packs: usize,
     shallow: bool,
+    /// How many levels of submodules are read; none where they are not.
+    submodules: Option<u8>,
     sieve: Sieve,
     allowed: Allowed,
     credentials_over_http: bool,
@@ -78,6 +81,7 @@ impl GitSourceBuilder {
             },
             max_packs: crate::mirror::MAX_PACKS,
             shallow: false,
+            submodules: None,
             sieve: Sieve::default(),
             allowed: Allowed::default(),
             credentials_over_http: false,
@@ -203,6 +207,43 @@ impl GitSourceBuilder {
         self
     }
 
+    /// Mounts submodules where the repository has them, as `git clone --recurse-submodules` checks them out: each at the commit
+    /// that the repository says, from the URL in its `.gitmodules`, and theirs in them. What cannot be fetched fails the
+    /// whole. Without this, a submodule in an application's path is an error.
+    ///
+    /// They must be on the repository's own server, reached in the same way, with the same credentials: whoever can write to the
+    /// repository chooses the URLs, and must not send us elsewhere. What the ids of commits stand for nobody can change, so
+    /// verifying the repository verifies its submodules.
+    pub fn with_submodules(mut self) -> Self {
+        self.submodules = Some(submodules::MAX_LEVELS);
+        self
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The source of a submodule, which may have so many more levels of them.
+    pub(crate) fn of_submodule(&self, url: &str, levels: u8) -> Result<GitSource, GitError> {
+        let own = Address::parse(&self.url, self.allowed)?;
+        if !own.is_on_the_server_of(&Address::parse(url, self.allowed)?) {
+            return Err(GitError::SubmoduleElsewhere);
+        }
+        let mut child = self.clone();
+        url.clone_into(&mut child.url);
+        child.submodules = Some(levels);
+        (child.want, child.sieve, child.shallow) = (RefSpec::Default, Sieve::default(), false);
+        #[cfg(feature = "verify")]
+        {
+            child.verification = None;
+        }
+        #[cfg(feature = "https")]
+        if let Address::Http { credentials, .. } = own {
+            child.credentials = child.credentials.or(credentials);
+        }
+        child.build()
+    }
+
     /// Allows local paths and `file://` URLs. They are served by the machine's `git` program, without any
     /// configuration of the machine, the user or the environment.
     pub fn allow_local(mut self) -> Self {
@@ -272,6 +313,7 @@ impl GitSourceBuilder {
     /// # Errors
     /// [`GitError`] of a class that lasts: a URL that cannot be used or was not allowed, a name that is no branch, …
     pub fn build(self) -> Result<GitSource, GitError> {
+        let submodules = self.submodules.map(|levels| Submodules::new(self.clone(), levels));
         #[cfg(feature = "verify")]
         if self.verification.as_ref().is_some_and(|verification| verification.keys.is_empty()) {
             let (place, reason) = ("the verification".into(), "there is no key".into());
@@ -328,6 +370,7 @@ impl GitSourceBuilder {
             root,
             max_packs: self.max_packs,
             shallow: self.shallow,
+            submodules,
             #[cfg(feature = "verify")]
             verification: self.verification,
         }))

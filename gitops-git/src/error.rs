@@ -81,6 +81,25 @@ pub enum GitError {
         /// What would have been right.
         wanted: &'static str,
     },
+    /// A directory has more entries than allowed.
+    #[error("a directory has more than {limit} entries: split it")]
+    TooManyEntries {
+        /// The limit.
+        limit: usize,
+    },
+    /// What the repository says of its submodules cannot be used.
+    #[error("the submodules of {at} cannot be read: {reason}")]
+    Submodules {
+        /// The file, or the submodule.
+        at: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A submodule is not where its repository is.
+    #[error(
+        "the URL of a submodule leads to another server: only those on the repository's own server are read"
+    )]
+    SubmoduleElsewhere,
     /// The repository is there, but holds no commit at all.
     #[error("the repository is empty: {reference} does not exist yet")]
     EmptyRepository {
@@ -385,6 +404,9 @@ impl GitError {
             | Self::AnswerTooLong { .. }
             | Self::UnpackedTooMuch { .. }
             | Self::ObjectTooLarge { .. }
+            | Self::TooManyEntries { .. }
+            | Self::Submodules { .. }
+            | Self::SubmoduleElsewhere
             | Self::BrokenLink { .. }
             | Self::TooManyLinks { .. }
             | Self::HistoryTooLong { .. }

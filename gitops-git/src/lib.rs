@@ -62,6 +62,10 @@
 //! is followed by its id, and everything in a source that is [`GitSourceBuilder::shallow`], comes without, if the server is able to do
 //! that. [`GitSource::history`] and its like get the history when they are asked.
 //!
+//! # Submodules
+//! They are left alone, and an error in an application's path, unless [`GitSourceBuilder::with_submodules`] has them mounted: each
+//! from the repository's own server, at its commit, without its history, with all that is in it. [`GitSource::changes`] and its like look at the repository itself.
+//!
 //! # What counts
 //! A `.sourceignore` file leaves out what is below its directory and matches, as a `.gitignore` does;
 //! [`GitSourceBuilder::with_exclude`] and [`GitSourceBuilder::with_include`] say it in the program. What is left out is not in
@@ -74,6 +78,7 @@
 //! | bytes received by an operation | 2 GiB | [`GitSourceBuilder::with_max_received_bytes`] |
 //! | one unpacked object | 256 MiB | [`GitSourceBuilder::with_max_object_bytes`] |
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
+//! | entries of a directory | 100,000 | |
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
 //! | commits that a history looks at | 1,000,000 | [`HistoryOptions::with_max_commits`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
@@ -109,6 +114,7 @@ mod sieve;
 mod snapshot;
 mod source;
 mod stop;
+mod submodules;
 mod transport;
 mod unpacked;
 #[cfg(feature = "verify")]

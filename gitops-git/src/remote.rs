@@ -120,6 +120,21 @@ impl Address {
         }
     }
 
+    /// Whether it is the same server, reached in the same way.
+    pub(crate) fn is_on_the_server_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Local(_), Self::Local(_)) => true,
+            #[cfg(feature = "https")]
+            (Self::Http { url, .. }, Self::Http { url: other, .. }) => url.origin() == other.origin(),
+            #[cfg(feature = "ssh")]
+            (Self::Ssh(url), Self::Ssh(other)) => {
+                (&url.user, &url.host, url.port) == (&other.user, &other.host, other.port)
+            }
+            #[cfg(any(feature = "https", feature = "ssh"))]
+            _ => false,
+        }
+    }
+
     fn local(path: &Path, allowed: Allowed) -> Result<Self, GitError> {
         if !allowed.local {
             return Err(GitError::ProtocolRefused {

@@ -16,8 +16,8 @@ use gix_ignore::search::Ignore;
 use sha2::{Digest as _, Sha256};
 
 use crate::GitError;
-use crate::snapshot::GitSnapshot;
 use crate::stop::lock;
+use crate::submodules::Mounted;
 
 /// The file that says what does not count, as Flux reads it.
 const FILE: &str = ".sourceignore";
@@ -43,7 +43,7 @@ impl Sieve {
 
 /// A snapshot of which only a part counts.
 pub(crate) struct Sifted {
-    inner: GitSnapshot,
+    inner: Mounted,
     sieve: Sieve,
     includes: Search,
     excludes: Search,
@@ -57,7 +57,7 @@ struct IgnoreFile {
 }
 
 impl Sifted {
-    pub(crate) fn new(inner: GitSnapshot, sieve: &Sieve) -> Self {
+    pub(crate) fn new(inner: Mounted, sieve: &Sieve) -> Self {
         let search = |patterns: &[String]| {
             let mut search = Search::default();
             // Each its own list: a line break in a pattern would make two of it.
@@ -191,7 +191,7 @@ impl Snapshot for Sifted {
     }
 }
 
-/// By how [`GitSnapshot`] spells ids.
+/// By how [`crate::GitSnapshot`] spells ids.
 fn is_directory(id: &TreeId) -> bool {
     id.as_str().starts_with("tree:")
 }

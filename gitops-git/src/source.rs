@@ -1,6 +1,6 @@
 //! [`GitSource`]: a repository as a source of desired state.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,7 @@ use crate::remote::Remote;
 use crate::sieve::{Sieve, Sifted};
 use crate::snapshot::{GitSnapshot, LinkIndex};
 use crate::stop::{self, Stop, lock};
+use crate::submodules::{Mounted, Submodules};
 #[cfg(feature = "verify")]
 use crate::verify::Candidate;
 use crate::wanted::Wanted;
@@ -44,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) max_packs: usize,
     /// Whether commits are fetched without what came before them, also those that a reference leads to.
     pub(crate) shallow: bool,
+    pub(crate) submodules: Option<Submodules>,
     #[cfg(feature = "verify")]
     pub(crate) verification: Option<crate::Verification>,
 }
@@ -146,7 +148,11 @@ impl GitSource {
     ) -> Result<Arc<dyn Snapshot>, Fault> {
         let wanted = Wanted::new(revision, in_force).map_err(|error| error.at(self.place(&revision.id)))?;
         let snapshot = self.read(cx, wanted).await?;
-        Ok(Arc::new(Sifted::new(snapshot, &self.inner.settings.sieve)))
+        let mounted = match &self.inner.settings.submodules {
+            Some(submodules) => submodules.mount(cx, snapshot).await?,
+            None => Mounted::new(snapshot, BTreeMap::new()),
+        };
+        Ok(Arc::new(Sifted::new(mounted, &self.inner.settings.sieve)))
     }
 
     async fn read(&self, cx: &Cx, mut wanted: Wanted) -> Result<GitSnapshot, Fault> {

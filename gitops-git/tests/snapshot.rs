@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::repo::git_with;
 use common::{Repo, fault, local, path, sync, text};
 use gitops_core::{Class, EntryKind, RepoPath, Snapshot};
 use proptest::prelude::*;
@@ -198,6 +199,27 @@ fn files() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
     let name = prop::sample::select(vec!["a", "a.b", "a-b", "a0", "B", "ü", "with space", "z"]);
     let file = prop::collection::vec(name, 1..4).prop_map(|parts| parts.join("/") + ".yaml");
     prop::collection::btree_map(file, prop::collection::vec(any::<u8>(), 0..60), 1..12)
+}
+
+/// Whoever lists a directory has all of it in memory.
+#[tokio::test]
+async fn a_directory_has_an_end() {
+    let repo = Repo::with(&[("a", "1")]);
+    let blob = repo.git(&["rev-parse", "HEAD:a"]);
+    let tree = |count: usize| {
+        let lines: Vec<_> = (0..count).map(|n| format!("100644 blob {blob}\tf{n:06}\n")).collect();
+        git_with(&repo.work(), &["mktree"], lines.concat().as_bytes())
+    };
+    let root = format!("040000 tree {}\tlarge\n040000 tree {}\ttoo-large\n", tree(100_000), tree(100_001));
+    let root = git_with(&repo.work(), &["mktree"], root.as_bytes());
+    let commit = repo.git(&["commit-tree", &root, "-m", "large"]);
+    repo.git(&["push", "--quiet", "--force", "origin", &format!("{commit}:refs/heads/main")]);
+    let tree = sync(&local(&repo.bare(), &repo.mirrors()).build().unwrap()).await.unwrap();
+    assert_eq!(tree.list(&path("large")).unwrap().len(), 100_000);
+    let refused = tree.list(&path("too-large")).unwrap_err();
+    assert_eq!(refused.class, Class::Invalid);
+    assert!(refused.to_string().contains("100000"), "{refused}");
+    assert_eq!(&*tree.read(&path("too-large/f100000"), 9).unwrap(), b"1", "it is named, and nobody lists it");
 }
 
 proptest! {

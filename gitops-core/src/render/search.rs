@@ -125,7 +125,7 @@ impl Search<'_> {
                 EntryKind::Submodule => {
                     return Err(Fault::new(
                         Class::Unsupported,
-                        "submodules are not read: move it out of the application's path",
+                        "a submodule, which the source does not read: have it do so, or move the submodule out of the application's path",
                     )
                     .at(path));
                 }

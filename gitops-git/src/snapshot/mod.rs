@@ -98,6 +98,31 @@ impl GitSnapshot {
         format!("{}@{}", self.place, self.commit.to_hex_with_len(7))
     }
 
+    /// A file at the root that is one itself, and no link to one.
+    pub(crate) fn own_file(&self, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, GitError> {
+        let repo = self.handle();
+        let tree = self.tree(&repo);
+        let path = RepoPath::new(name).map_err(|error| GitError::Bug(error.to_string()))?;
+        match tree.entry(self.root, name.as_bytes())? {
+            Some(entry) if matches!(entry.mode, Mode::Blob | Mode::BlobExecutable) => {
+                tree.content(&path, entry.id, max_bytes).map(Some)
+            }
+            Some(_) => Err(GitError::Submodules { at: name.into(), reason: "it is no file".into() }),
+            None => Ok(None),
+        }
+    }
+
+    /// The commit of the submodule at a path, if one is there.
+    pub(crate) fn submodule(&self, path: &RepoPath) -> Result<Option<String>, GitError> {
+        let repo = self.handle();
+        let found = self.tree(&repo).find(path)?.0;
+        Ok(if let Found::Submodule(commit) = found { Some(commit.to_string()) } else { None })
+    }
+
+    fn tree<'a>(&self, repo: &'a gix::Repository) -> Tree<'a> {
+        Tree { repo, root: self.root, commit: self.commit, limits: self.limits }
+    }
+
     /// Has the repository made anew if that is what an error asks for.
     pub(crate) fn suspect(&self, error: &GitError) {
         if matches!(error, GitError::Damaged { .. }) {
@@ -113,7 +138,7 @@ impl GitSnapshot {
     ) -> Result<T, Fault> {
         let idle = lock(&self.idle).pop();
         let repo = idle.unwrap_or_else(|| self.handle());
-        let done = work(&Tree { repo: &repo, root: self.root, commit: self.commit, limits: self.limits });
+        let done = work(&self.tree(&repo));
         lock(&self.idle).push(repo);
         done.map_err(|error| {
             self.suspect(&error);

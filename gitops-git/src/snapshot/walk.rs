@@ -15,6 +15,8 @@ const MAX_HOPS: usize = 16;
 /// A link's target is a path; nobody's are longer.
 const MAX_TARGET_BYTES: u64 = 4096;
 
+/// Entries of one directory. Whoever looks into it has all of them in memory.
+const MAX_ENTRIES: usize = 100_000;
 /// A Git LFS pointer begins with this line, and is small.
 const LFS_HEADER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const LFS_MAX_BYTES: usize = 1024;
@@ -106,9 +108,15 @@ impl Tree<'_> {
     /// The entries of a directory, in Git's order.
     pub(super) fn entries(&self, id: ObjectId) -> Result<Vec<RawEntry>, GitError> {
         let tree = self.repo.find_tree(id).map_err(|error| damaged(&error))?;
-        tree.iter()
+        let entries = tree.iter().take(MAX_ENTRIES + 1);
+        let entries: Vec<_> = entries
             .map(|entry| entry.map(|entry| raw(&entry)).map_err(|error| damaged_tree(id, &error)))
-            .collect()
+            .collect::<Result<_, _>>()?;
+        if entries.len() > MAX_ENTRIES {
+            Err(GitError::TooManyEntries { limit: MAX_ENTRIES })
+        } else {
+            Ok(entries)
+        }
     }
 
     pub(super) fn entry(&self, dir: ObjectId, name: &[u8]) -> Result<Option<RawEntry>, GitError> {

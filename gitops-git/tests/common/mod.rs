@@ -23,6 +23,8 @@ pub mod server;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 #[cfg(feature = "https")]
+pub mod submodules;
+#[cfg(feature = "https")]
 pub mod tls;
 
 use std::path::Path;
