@@ -28,8 +28,9 @@ async fn submodules_are_on_the_same_server_and_get_its_credentials() {
     let server = Server::start(repo.root());
     let source = follow(&server, &repo).with_credentials(Token::new("s3cr3t")).build().unwrap();
     assert_eq!(text(&*sync(&source).await.unwrap(), "near/b"), "1");
-    let of_near = server.take_requests().into_iter().filter(|request| request.target.contains("near.git"));
-    assert!(of_near.map(|request| request.header("authorization").is_some()).any(|is| is));
+    let mut of_near =
+        server.take_requests().into_iter().filter(|request| request.target.contains("near.git"));
+    assert!(of_near.any(|request| request.header("authorization").is_some()));
 
     let elsewhere = Server::start(far.root());
     mount(&repo, &far, "far", &elsewhere.url().replace("://", "://someone:passw0rd@"));
