@@ -44,14 +44,18 @@ pub enum Class {
     Bug,
 }
 
+/// Nobody keeps us away for longer, whatever it asks for.
+const LONGEST_AWAY: Duration = Duration::from_secs(3600);
+
 impl Class {
     /// A passing failure without a wish for when to come back.
     pub const RETRY: Self = Self::Retry { after: None };
 
-    /// How long the other side asked us to stay away, if it did.
+    /// How long the other side asked us to stay away, if it did; an hour at most: who asks for more may have made a mistake, and
+    /// is asked again then.
     pub fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Retry { after } => after,
+            Self::Retry { after } => after.map(|after| after.min(LONGEST_AWAY)),
             _ => None,
         }
     }
@@ -251,6 +255,14 @@ mod tests {
         assert_eq!(fault.to_string(), "cluster: could not list services: connection refused");
         assert_eq!(fault.note().to_string(), fault.to_string());
         assert!(fault.is_transient());
+    }
+
+    #[test]
+    fn nobody_keeps_us_away_for_more_than_an_hour() {
+        let away = |seconds| Class::Retry { after: Some(Duration::from_secs(seconds)) }.retry_after();
+        assert_eq!(away(90), Some(Duration::from_secs(90)));
+        assert_eq!(away(31_536_000), Some(Duration::from_secs(3600)));
+        assert_eq!(Class::RETRY.retry_after(), None);
     }
 
     #[test]

@@ -2,16 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use gitops_core::{Class, Cx, Fault, FaultNote, Timestamp};
 use tokio::time::Instant;
 
 use super::provider::{CredentialProvider, CredentialRequest, Login};
 use crate::stop::lock;
-
-/// Nobody is left alone for longer, whatever is said.
-const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What was last answered for a server.
 #[derive(Default)]
@@ -24,8 +20,8 @@ struct Kept {
 impl Kept {
     /// Remembers a fault that says when to come back.
     fn pause(&mut self, fault: &Fault, now: Instant) {
-        if let Class::Retry { after: Some(wait) } = fault.class {
-            self.pause = Some((now + wait.min(MAX_PAUSE), fault.note()));
+        if let Some(wait) = fault.class.retry_after() {
+            self.pause = Some((now + wait, fault.note()));
         }
     }
 
@@ -174,7 +170,7 @@ mod tests {
         assert_eq!(left.to_string(), "the vault: too many requests");
         assert!(kept.fault(now + seconds(60)).is_none());
         kept.pause(&fault(Some(Duration::MAX)), now);
-        assert!(kept.fault(now + MAX_PAUSE - seconds(1)).is_some() && kept.fault(now + MAX_PAUSE).is_none());
+        assert!(kept.fault(now + seconds(3599)).is_some() && kept.fault(now + seconds(3600)).is_none());
     }
 
     /// Limits its rate.
