@@ -77,11 +77,12 @@ impl Call {
             return json(200, &json!({"name": self.name, "tags": tags}));
         };
         let Ok(limit) = limit.parse::<usize>() else { return error(400, "PAGINATION_NUMBER_INVALID") };
-        let mut page: Vec<_> = rest.take(limit.saturating_add(1)).map(Tag::as_str).collect();
-        let has_more = page.len() > limit;
-        page.truncate(limit);
+        let page: Vec<_> = rest.take(limit).map(Tag::as_str).collect();
         let mut reply = json(200, &json!({"name": self.name, "tags": page}));
-        if has_more && let Some(last) = page.last() {
+        // As the reference implementation does: after a full page there may be none.
+        if page.len() == limit
+            && let Some(last) = page.last()
+        {
             let link = format!("</v2/{}/tags/list?last={last}&n={limit}>; rel=\"next\"", self.name);
             set(&mut reply, LINK, &link);
         }
@@ -89,9 +90,10 @@ impl Call {
     }
 
     fn manifest(&self, store: &Store, reference: &str) -> Reply {
-        let Some(repo) = store.repositories.get(&self.name) else { return error(404, "NAME_UNKNOWN") };
-        let digest = ImageDigest::new(reference).ok().or_else(|| repo.tags.get(reference).cloned());
-        let found = digest.and_then(|digest| Some((repo.manifests.get(&digest)?, digest)));
+        let found = store.repositories.get(&self.name).and_then(|repo| {
+            let digest = ImageDigest::new(reference).ok().or_else(|| repo.tags.get(reference).cloned())?;
+            Some((repo.manifests.get(&digest)?, digest))
+        });
         let Some((Manifest { kind, content }, digest)) = found else { return error(404, "MANIFEST_UNKNOWN") };
         let mut reply = Response::new(Full::new(content.clone()));
         set(&mut reply, CONTENT_TYPE, kind);
@@ -103,7 +105,7 @@ impl Call {
         let repo = store.repositories.entry(self.name.clone()).or_default();
         match repo.has_all_of(body) {
             None => return error(400, "MANIFEST_INVALID"),
-            Some(false) => return error(404, "MANIFEST_BLOB_UNKNOWN"),
+            Some(false) => return error(400, "MANIFEST_BLOB_UNKNOWN"),
             Some(true) => {}
         }
         let digest = ImageDigest::of(body);
@@ -134,12 +136,12 @@ impl Call {
     }
 
     fn blob(&self, store: &Store, digest: &str) -> Reply {
-        let repo = store.repositories.get(&self.name);
-        let found = ImageDigest::new(digest).ok().and_then(|digest| repo?.blobs.get(&digest).cloned());
+        let Ok(digest) = ImageDigest::new(digest) else { return error(400, "DIGEST_INVALID") };
+        let found = store.repositories.get(&self.name).and_then(|repo| repo.blobs.get(&digest).cloned());
         let Some(blob) = found else { return error(404, "BLOB_UNKNOWN") };
         let mut reply = Response::new(Full::new(blob));
         set(&mut reply, CONTENT_TYPE, "application/octet-stream");
-        set(&mut reply, DIGEST, digest);
+        set(&mut reply, DIGEST, digest.as_str());
         reply
     }
 

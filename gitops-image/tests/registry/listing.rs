@@ -50,7 +50,7 @@ async fn a_list_has_limits() {
     }
     let build = || plain(&registry.host()).with_page_size(5);
     assert_eq!(
-        tags(&build().with_max_tags(20).with_max_pages(4).build().unwrap(), &registry).await.unwrap().len(),
+        tags(&build().with_max_tags(20).with_max_pages(5).build().unwrap(), &registry).await.unwrap().len(),
         20
     );
     let (fault, limit) = error(tags(&build().with_max_tags(19).build().unwrap(), &registry).await);

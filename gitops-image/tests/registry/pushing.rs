@@ -60,7 +60,7 @@ async fn an_image_is_pushed_and_found() {
     // What does not fit together is refused.
     let lost = manifest.replace(layer.as_str(), ImageDigest::of(b"lost").as_str());
     for (reference, manifest, status) in [
-        ("1.0.1", lost, StatusCode::NOT_FOUND),
+        ("1.0.1", lost, StatusCode::BAD_REQUEST),
         (ImageDigest::of(b"x").as_str(), manifest.clone(), StatusCode::BAD_REQUEST),
         ("-1", manifest.clone(), StatusCode::BAD_REQUEST),
         ("1.0.1", "no manifest".into(), StatusCode::BAD_REQUEST),
