@@ -168,18 +168,21 @@ impl Authority {
         if realm.scheme() == "http" && !self.credentials_over_http {
             return Err(RegistryError::CredentialsInTheClear { registry: host_and_port(realm) });
         }
-        let named = self.services.get(repository.registry()).into_iter().flatten();
-        let is_known = KNOWN_SERVICES.iter().any(|(registry, service)| {
-            *registry == repository.registry() && realm.origin().ascii_serialization() == *service
-        });
-        if same_server(realm, exchange.origin)
-            || is_known
-            || named.into_iter().any(|named| same_server(realm, named))
-        {
+        let named = self.services.get(repository.registry()).map_or(&[][..], Vec::as_slice);
+        if may_be_told(repository.registry(), exchange.origin, named, realm) {
             return Ok(());
         }
         refuse("it would be told the credential: with_token_service() if it is the registry's own")
     }
+}
+
+/// Whether a token service gets the credentials of a registry: one on the same server, a known one, or one that was named.
+fn may_be_told(registry: &str, origin: &Url, named: &[Url], realm: &Url) -> bool {
+    let is_known = || {
+        let service = realm.origin().ascii_serialization();
+        KNOWN_SERVICES.contains(&(registry, &*service))
+    };
+    same_server(realm, origin) || is_known() || named.iter().any(|named| same_server(realm, named))
 }
 
 impl fmt::Debug for Authority {
@@ -189,5 +192,41 @@ impl fmt::Debug for Authority {
             .field("credentials", &self.credentials)
             .field("services", &services)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_services_that_are_known_serve_their_registry_alone() {
+        let told = |registry: &str, origin: &str, named: &[&str], realm: &str| {
+            let url = |text: &str| Url::parse(text).unwrap();
+            let named: Vec<_> = named.iter().map(|text| url(text)).collect();
+            may_be_told(registry, &url(origin), &named, &url(realm))
+        };
+        let hub = |realm| told("docker.io", "https://registry-1.docker.io/", &[], realm);
+        assert!(hub("https://auth.docker.io/token"));
+        assert!(hub("https://registry-1.docker.io/token"));
+        for other in [
+            "http://auth.docker.io/token",
+            "https://auth.docker.io:8443/token",
+            "https://auth.docker.io.evil.example/token",
+            "https://gitlab.com/jwt/auth",
+        ] {
+            assert!(!hub(other), "{other}");
+        }
+        let other = |named: &[&str], realm| told("r.example:5000", "https://r.example:5000/", named, realm);
+        assert!(!other(&[], "https://auth.docker.io/token") && !other(&[], "https://r.example/token"));
+        assert!(other(&[], "https://R.example:5000/token"));
+        assert!(other(&["https://auth.example"], "https://auth.example:443/jwt"));
+        assert!(!other(&["https://auth.example"], "http://auth.example/jwt"));
+        assert!(told(
+            "registry.gitlab.com",
+            "https://registry.gitlab.com/",
+            &[],
+            "https://gitlab.com/jwt/auth"
+        ));
     }
 }

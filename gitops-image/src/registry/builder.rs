@@ -10,7 +10,7 @@ use gitops_net::text::chain;
 use reqwest::Url;
 
 use super::authority::Authority;
-use super::{RegistryClient, RegistryCredentials, RegistryError, Settings};
+use super::{RegistryClient, RegistryCredentials, RegistryError, Settings, docker_config};
 use crate::Repository;
 
 const DEFAULT_SILENCE: Duration = Duration::from_secs(30);
@@ -26,6 +26,7 @@ const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
 #[must_use = "a builder does nothing until build() is called"]
 pub struct RegistryClientBuilder {
     credentials: Vec<(String, RegistryCredentials)>,
+    docker_configs: Vec<Vec<u8>>,
     services: Vec<(String, String)>,
     plain: Vec<String>,
     credentials_over_http: bool,
@@ -48,6 +49,7 @@ impl Default for RegistryClientBuilder {
     fn default() -> Self {
         Self {
             credentials: Vec::new(),
+            docker_configs: Vec::new(),
             services: Vec::new(),
             plain: Vec::new(),
             credentials_over_http: false,
@@ -70,6 +72,14 @@ impl RegistryClientBuilder {
     /// Who we are to one registry: `ghcr.io`, `registry.example:5000`, `docker.io`. Without one, it is asked as anybody.
     pub fn with_credentials(mut self, registry: impl Into<String>, credentials: RegistryCredentials) -> Self {
         self.credentials.push((registry.into(), credentials));
+        self
+    }
+
+    /// Takes users, passwords and registries' tokens from a configuration of Docker: the text of `~/.docker/config.json`, or of a
+    /// Kubernetes Secret's `.dockerconfigjson`. What was given by [`Self::with_credentials`] goes before it. Helpers are not run, and
+    /// identity tokens are not known: registries of those are asked as anybody.
+    pub fn with_docker_config(mut self, json: impl Into<Vec<u8>>) -> Self {
+        self.docker_configs.push(json.into());
         self
     }
 
@@ -158,7 +168,11 @@ impl RegistryClientBuilder {
             settings.plain.insert(host);
         }
         let mut credentials = BTreeMap::new();
-        for (host, given) in self.credentials {
+        let configs = self.docker_configs.iter().map(|text| docker_config::read(text));
+        let of_docker: Vec<_> = configs.collect::<Result<_, _>>()?;
+        // Docker's keys may be names that no image has.
+        let of_docker = of_docker.into_iter().flatten().filter(|(host, _)| registry(host).is_ok());
+        for (host, given) in of_docker.chain(self.credentials) {
             let registry = registry(&host)?;
             if settings.plain.contains(registry.endpoint()) && !self.credentials_over_http {
                 return Err(RegistryError::CredentialsInTheClear { registry: registry.registry().into() });

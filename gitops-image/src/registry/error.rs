@@ -26,6 +26,12 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A configuration of Docker cannot be read.
+    #[error("the configuration of Docker cannot be used: {reason}")]
+    InvalidDockerConfig {
+        /// What is wrong with it, without its text.
+        reason: &'static str,
+    },
     /// A credential would go over plain HTTP.
     #[error(
         "a credential for {registry} would be sent in the clear over http: use https, or allow_credentials_over_http() where nobody listens"
@@ -152,6 +158,7 @@ impl RegistryError {
         match self {
             Self::InvalidUrl { .. }
             | Self::InvalidHost { .. }
+            | Self::InvalidDockerConfig { .. }
             | Self::CredentialsInTheClear { .. }
             | Self::InvalidCa { .. }
             | Self::NoTlsProvider(_)

@@ -5,6 +5,7 @@ mod authority;
 mod builder;
 mod challenge;
 mod credentials;
+mod docker_config;
 mod error;
 mod exchange;
 mod pages;

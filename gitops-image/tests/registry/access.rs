@@ -104,6 +104,24 @@ async fn a_token_that_was_given_is_sent_at_once() {
     assert_eq!(registry.take_requests().len(), 1, "there is none to replace it with");
 }
 
+#[tokio::test]
+async fn a_pull_secret_is_enough() {
+    let registry = start(token(false)).await;
+    let secret =
+        |auth: &str| format!("{{\"auths\":{{\"http://{}/v2/\":{{\"auth\":\"{auth}\"}}}}}}", registry.host());
+    let build =
+        |auth: &str| plain(&registry.host()).allow_credentials_over_http().with_docker_config(secret(auth));
+    let client = build("Ym90OnB3").build().unwrap();
+    assert_eq!(tags(&client, &registry).await.unwrap(), ["1"]);
+    // What is given by itself goes before it.
+    let wrong = build("Ym90Ong=");
+    assert_eq!(error(tags(&wrong.clone().build().unwrap(), &registry).await).0.class, Class::Denied);
+    let right = wrong.with_credentials(registry.host(), RegistryCredentials::basic("bot", "pw"));
+    assert_eq!(tags(&right.build().unwrap(), &registry).await.unwrap(), ["1"]);
+    let error = build("no base64").build().unwrap_err();
+    assert!(matches!(error, RegistryError::InvalidDockerConfig { .. }), "{error:?}");
+}
+
 /// A token that a registry no longer takes is replaced once, and what it refuses then is denied.
 #[tokio::test]
 async fn a_token_that_is_refused_is_replaced_once() {
