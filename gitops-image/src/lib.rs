@@ -45,7 +45,7 @@
 //! # Features
 //!
 //! - `registry` (default): [`RegistryClient`].
-//! - `testing`: [`testing::Registry`], a registry on loopback, for your own tests.
+//! - `testing`: `testing::Registry`, a registry on loopback, for your own tests.
 
 mod digest;
 mod memory;
