@@ -22,7 +22,6 @@ pub trait TagSource: Debug + Send + Sync + 'static {
 
 /// A tag that was chosen, with the digest where the policy wants one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "the two parts of a reference to an image")]
 pub struct Choice {
     /// The tag.
     pub tag: Tag,
