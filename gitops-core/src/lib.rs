@@ -85,6 +85,7 @@ mod status;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod versions;
 
 pub use application::{Application, ApplicationBuilder, ApplicationError};
 pub use async_trait::async_trait;
@@ -119,3 +120,4 @@ pub use target::{
     Expect, Good, Healed, Holds, Intent, Live, Memo, Observation, Observe, Older, Owner, Placed, Reach,
     ReachEntry, Session, Step, Target, Token, Unseen,
 };
+pub use versions::{InvalidRange, VersionRange};

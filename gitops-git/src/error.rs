@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gitops_core::{Class, Fault, one_line};
+use gitops_core::{Class, Fault};
+pub(crate) use gitops_net::text::{chain, shorten};
 
 use crate::refusal::Refusal;
 
@@ -462,26 +463,6 @@ impl GitError {
     }
 }
 
-/// An error and its causes as one short line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = next.source();
-    }
-    shorten(&text)
-}
-
-/// Foreign text as one line of at most 500 characters.
-pub(crate) fn shorten(text: &str) -> String {
-    one_line(text.trim()).chars().take(500).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -502,11 +483,5 @@ mod tests {
         ] {
             assert!(!lasting.class().is_transient(), "{lasting}");
         }
-    }
-
-    #[test]
-    fn foreign_text_is_short_and_on_one_line() {
-        assert_eq!(shorten(" a\nb "), "a b");
-        assert_eq!(shorten(&"x".repeat(9000)).len(), 500);
     }
 }

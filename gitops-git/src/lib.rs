@@ -119,7 +119,6 @@ mod transport;
 mod unpacked;
 #[cfg(feature = "verify")]
 mod verify;
-mod versions;
 mod wanted;
 #[cfg(feature = "webhook")]
 pub mod webhook;

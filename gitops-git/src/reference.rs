@@ -1,9 +1,8 @@
 //! What to follow, as the Git protocol spells it.
 
-use gitops_core::RefSpec;
+use gitops_core::{RefSpec, VersionRange};
 
 use crate::GitError;
-use crate::versions::{NoRange, Range};
 
 /// What to ask the server for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +12,7 @@ pub(crate) enum Want {
     /// A full reference name.
     Reference(String),
     /// The tag with the newest version in a range.
-    Newest(Range),
+    Newest(VersionRange),
     /// A commit.
     Commit(gix::ObjectId),
 }
@@ -33,10 +32,11 @@ impl Want {
                 let wanted = "the full name of a reference, as refs/pull/1/head is";
                 return Err(GitError::InvalidReference { text: shorten(name), wanted });
             }
-            RefSpec::SemVer { range, pre_releases } => Self::Newest(
-                Range::parse(range, *pre_releases)
-                    .map_err(|NoRange(reason)| GitError::InvalidRange { range: shorten(range), reason })?,
-            ),
+            RefSpec::SemVer { range, pre_releases } => {
+                Self::Newest(VersionRange::parse(range, *pre_releases).map_err(|error| {
+                    GitError::InvalidRange { range: shorten(range), reason: error.to_string() }
+                })?)
+            }
             other => return Err(GitError::Unsupported { detail: format!("following {other}") }),
         }))
     }

@@ -1,5 +1,6 @@
 //! What references point to, asked of the server: `ls-refs`, which moves no objects.
 
+use gitops_core::VersionRange;
 use gix::bstr::ByteSlice as _;
 use gix::progress::Discard;
 use gix::protocol::handshake::Ref;
@@ -13,7 +14,6 @@ use crate::reference::Want;
 use crate::remote::Remote;
 use crate::stop::Stop;
 use crate::transport::converse;
-use crate::versions::Range;
 
 /// How we name ourselves to servers.
 pub(crate) fn agent() -> gix::protocol::command::Feature {
@@ -85,7 +85,7 @@ pub(crate) fn tip(remote: &Remote, want: &Want, stop: &Stop) -> Result<Tip, GitE
 }
 
 /// Asks for all tags, and chooses.
-fn newest(remote: &Remote, range: &Range, stop: &Stop) -> Result<Tip, GitError> {
+fn newest(remote: &Remote, range: &VersionRange, stop: &Stop) -> Result<Tip, GitError> {
     const TAGS: &str = "refs/tags/";
     let (found, tags) = converse(remote, stop, "asking for tags", |transport| {
         let hello = handshake(transport, stop)?;

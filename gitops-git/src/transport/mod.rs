@@ -7,8 +7,6 @@ pub(crate) mod http;
 pub(crate) mod local;
 #[cfg(feature = "ssh")]
 pub(crate) mod ssh;
-#[cfg(feature = "https")]
-mod tls;
 
 use gix::protocol::transport::client::blocking_io::Transport;
 

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Url, redirect};
+use gitops_net::find;
+use reqwest::{Certificate, Client, Url};
 
 use super::certificate::{self, ClientCertificate};
 use super::proxy::Way;
 use crate::GitError;
 use crate::error::chain;
-use crate::transport::address::{Reach, find};
+use crate::transport::address::Reach;
 
 /// What holds for each connection of a source, whoever it leads to.
 #[derive(Clone, Default)]
@@ -35,16 +36,7 @@ impl fmt::Debug for ClientSettings {
 
 /// Reads the certificates of authorities.
 pub(crate) fn authorities(pems: &[Vec<u8>]) -> Result<Vec<Certificate>, GitError> {
-    let mut authorities = Vec::new();
-    for pem in pems {
-        let invalid = |reason: String| GitError::InvalidCa { reason };
-        let found = Certificate::from_pem_bundle(pem).map_err(|error| invalid(chain(&error)))?;
-        if found.is_empty() {
-            return Err(invalid("the text holds no PEM certificate".into()));
-        }
-        authorities.extend(found);
-    }
-    Ok(authorities)
+    gitops_net::client::authorities(pems).map_err(|reason| GitError::InvalidCa { reason })
 }
 
 impl ClientSettings {
@@ -79,23 +71,14 @@ impl ClientSettings {
 
     /// A client for the server of a URL, which is shown `own` if it asks. It follows no redirects.
     pub(super) fn client(&self, url: &Url, own: Option<&[u8]>) -> Result<Client, GitError> {
-        // reqwest panics without one, whatever the protocol.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(GitError::NoTlsProvider);
-        }
-        let mut builder = Client::builder()
-            .connect_timeout(self.silence)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .https_only(url.scheme() == "https")
-            .dns_resolver(match self.way {
-                // The only name that is resolved here is the proxy's own, which the program has chosen.
-                Way::Proxy(_) => Reach::EVERYWHERE,
-                Way::Environment | Way::Direct => self.reach,
-            });
-        if !self.authorities.is_empty() {
-            builder = builder.tls_certs_merge(self.authorities.iter().cloned());
-        }
+        let reach = match self.way {
+            // The only name that is resolved here is the proxy's own, which the program has chosen.
+            Way::Proxy(_) => Reach::EVERYWHERE,
+            Way::Environment | Way::Direct => self.reach,
+        };
+        let https_only = url.scheme() == "https";
+        let mut builder = gitops_net::client::builder(reach, &self.authorities, https_only, self.silence)
+            .map_err(|_| GitError::NoTlsProvider)?;
         if let Some(own) = own {
             self.hide_certificate_from_proxy()?;
             builder = builder.identity(certificate::identity(own)?);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gitops_net::{Failure, TlsFailure, retry_after};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
 
@@ -14,7 +15,6 @@ use super::who::Who;
 use crate::GitError;
 use crate::error::{chain, shorten};
 use crate::stop::{Stop, lock};
-use crate::transport::{address, tls};
 
 /// So many connections may end before a request was sent on them.
 const MAX_LOST: usize = 3;
@@ -62,22 +62,15 @@ fn was_not_sent(error: &reqwest::Error) -> bool {
 
 /// Why there is no answer.
 pub(crate) fn explain(error: reqwest::Error) -> GitError {
-    if error.is_timeout() {
-        return GitError::Unreachable { reason: "the connection took too long".into() };
+    match Failure::from(error) {
+        Failure::Refused(refused) => refused.into(),
+        Failure::Tls(failure @ TlsFailure::OurCertificate(_)) => {
+            GitError::Denied { detail: failure.to_string() }
+        }
+        Failure::Tls(failure) => GitError::Tls { reason: failure.to_string() },
+        Failure::WrongForProxy => wrong_for_proxy(),
+        other => GitError::Unreachable { reason: other.to_string() },
     }
-    let error = error.without_url();
-    if let Some(refused) = address::refusal(&error) {
-        return refused;
-    }
-    if let Some(failure) = tls::failure(&error) {
-        return failure;
-    }
-    let reason = chain(&error);
-    // What hyper-util says when a proxy answers 407; its error has no name.
-    if error.is_connect() && reason.contains("proxy authorization required") {
-        return wrong_for_proxy();
-    }
-    GitError::Unreachable { reason }
 }
 
 fn wrong_for_proxy() -> GitError {
@@ -86,12 +79,6 @@ fn wrong_for_proxy() -> GitError {
             "the proxy wants a user and a password, or others (HTTP status 407): with_proxy_credentials()"
                 .into(),
     }
-}
-
-/// When to come back, if the server says so in seconds.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(reqwest::header::RETRY_AFTER)?;
-    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// What a status means that is not success. Bodies are not shown: they may be anything.

@@ -24,15 +24,17 @@ use reqwest::{Client, Method, Response, Url};
 
 pub(crate) use self::certificate::ClientCertificate;
 pub(crate) use self::client::{ClientSettings, authorities};
-use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
 #[cfg(feature = "github-app")]
-pub(crate) use self::exchange::{explain, retry_after};
+pub(crate) use self::exchange::explain;
+use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
 pub(crate) use self::proxy::{Proxy, Way};
 use self::who::Who;
 use crate::error::shorten;
 use crate::remote::Remote;
 use crate::stop::{Stop, lock};
 use crate::{CredentialRequest, GitError};
+#[cfg(feature = "github-app")]
+pub(crate) use gitops_net::retry_after;
 
 /// Redirects that lead somewhere else on the same server; more are a circle.
 const MAX_REDIRECTS: usize = 5;

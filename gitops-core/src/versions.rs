@@ -11,9 +11,16 @@ use semver::{BuildMetadata, Comparator, Op, Prerelease, Version, VersionReq};
 /// Longer ranges are nobody's.
 const MAX_LENGTH: usize = 256;
 
-/// A range of versions.
+/// A range of versions, as [`crate::RefSpec::SemVer`] and policies for images name one.
+///
+/// ```
+/// use gitops_core::VersionRange;
+/// let range = VersionRange::parse(">=1.0.0 <2.0.0 || 3.x", false)?;
+/// assert_eq!(range.newest(["v1.9.0", "2.4.0", "1.10.0", "latest"].map(|tag| (tag, tag))), Some("1.10.0"));
+/// # Ok::<(), gitops_core::InvalidRange>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Range {
+pub struct VersionRange {
     text: String,
     /// Any of these suffices.
     alternatives: Vec<VersionReq>,
@@ -22,19 +29,23 @@ pub(crate) struct Range {
 }
 
 /// Why a text is no range.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NoRange(pub(crate) String);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidRange(pub(crate) String);
 
-impl Range {
-    pub(crate) fn parse(text: &str, pre_releases: bool) -> Result<Self, NoRange> {
+impl VersionRange {
+    /// Reads a range. Pre-releases count where `pre_releases` says so, or where an alternative of the range names one
+    /// (`>=1.0.0-0`, `^1.x-0`).
+    pub fn parse(text: &str, pre_releases: bool) -> Result<Self, InvalidRange> {
         if text.len() > MAX_LENGTH {
-            return Err(NoRange(format!("it is longer than {MAX_LENGTH} characters")));
+            return Err(InvalidRange(format!("it is longer than {MAX_LENGTH} characters")));
         }
         let alternatives = text.split("||").map(alternative).collect::<Result<_, _>>()?;
         Ok(Self { text: text.trim().to_owned(), alternatives, pre_releases })
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The range as it was written.
+    pub fn text(&self) -> &str {
         &self.text
     }
 
@@ -49,9 +60,9 @@ impl Range {
         })
     }
 
-    /// The newest version among the names of tags, `v1.2.3` or `1.2.3`; where two are equally new, the one whose build
-    /// metadata comes last, and then the name.
-    pub(crate) fn newest<'t, T>(&self, tags: impl IntoIterator<Item = (&'t str, T)>) -> Option<T> {
+    /// The newest version in the range among names, `v1.2.3` or `1.2.3`, with what comes along with each; where two are
+    /// equally new, the one whose build metadata comes last, and then the name. Names that are no versions are left out.
+    pub fn newest<'t, T>(&self, tags: impl IntoIterator<Item = (&'t str, T)>) -> Option<T> {
         let versions = tags.into_iter().filter_map(|(name, tag)| {
             let version = Version::parse(name.strip_prefix('v').unwrap_or(name)).ok()?;
             self.contains(&version).then_some((version, name, tag))
@@ -62,12 +73,12 @@ impl Range {
 }
 
 /// Comparators that must all hold.
-fn alternative(text: &str) -> Result<VersionReq, NoRange> {
+fn alternative(text: &str) -> Result<VersionReq, InvalidRange> {
     let mut comparators = Vec::new();
     let mut operator = String::new();
     for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
         if word == "-" {
-            return Err(NoRange("write >=1.2.0 <=1.4.0 instead of 1.2.0 - 1.4.0".to_owned()));
+            return Err(InvalidRange("write >=1.2.0 <=1.4.0 instead of 1.2.0 - 1.4.0".to_owned()));
         }
         // An operator may stand by itself.
         if word.bytes().all(|byte| b"<>=~^!".contains(&byte)) {
@@ -77,26 +88,31 @@ fn alternative(text: &str) -> Result<VersionReq, NoRange> {
         comparators.push(comparator(&format!("{}{word}", std::mem::take(&mut operator)))?);
     }
     if !operator.is_empty() {
-        return Err(NoRange(format!("{operator:?} is not followed by a version")));
+        return Err(InvalidRange(format!("{operator:?} is not followed by a version")));
     }
     if comparators.is_empty() {
-        return Err(NoRange("it is empty; * takes every version".to_owned()));
+        return Err(InvalidRange("it is empty; * takes every version".to_owned()));
     }
     // `*` leaves nothing to compare.
     Ok(VersionReq { comparators: comparators.into_iter().flatten().collect() })
 }
 
-fn comparator(text: &str) -> Result<Option<Comparator>, NoRange> {
+fn comparator(text: &str) -> Result<Option<Comparator>, InvalidRange> {
     let start = text.find(|c: char| !"<>=~^!".contains(c)).unwrap_or(text.len());
     let (operator, version) = text.split_at(start);
     let version = version.strip_prefix('v').unwrap_or(version);
     if operator == "!=" {
-        return Err(NoRange("!= is not known: write a range on each side, with || between".to_owned()));
+        return Err(InvalidRange("!= is not known: write a range on each side, with || between".to_owned()));
     }
     let is_exact = matches!(operator, "" | "=");
     let is_wild = |part: &str| matches!(part, "*" | "x" | "X");
     if is_wild(version) && (is_exact || operator == ">=") {
         return Ok(None);
+    }
+    if let Some(version) = version.strip_suffix("-0").filter(|version| version.split('.').any(is_wild)) {
+        return wild_with_pre_releases(operator, version)
+            .map(Some)
+            .ok_or_else(|| InvalidRange(format!("{text:?}: a wildcard is the end of a version")));
     }
     // `1.2` is what begins so, and `1.2.3` that version; the crate takes an operator and wildcards for two things.
     let numbers = version.split(['-', '+']).next().unwrap_or_default();
@@ -105,7 +121,25 @@ fn comparator(text: &str) -> Result<Option<Comparator>, NoRange> {
         (true, false) => format!("={version}"),
         (false, _) => format!("{operator}{version}"),
     };
-    Comparator::parse(&spelled).map(Some).map_err(|error| NoRange(format!("{text:?}: {error}")))
+    Comparator::parse(&spelled).map(Some).map_err(|error| InvalidRange(format!("{text:?}: {error}")))
+}
+
+/// `1.x-0` is `1.x` with its pre-releases, as people who use Masterminds' semver write it.
+fn wild_with_pre_releases(operator: &str, version: &str) -> Option<Comparator> {
+    let parts: Vec<_> = version.split('.').collect();
+    let known = parts.iter().take_while(|part| !matches!(**part, "*" | "x" | "X")).count();
+    let rest_is_wild = parts[known..].iter().all(|part| matches!(*part, "*" | "x" | "X"));
+    if parts.len() > 3 || !rest_is_wild {
+        return None;
+    }
+    let spelled = match (operator, known) {
+        ("" | "=" | ">=" | "^" | "~", 0) => ">=0".to_owned(),
+        (_, 0) => return None,
+        ("" | "=", _) => format!("~{}", parts[..known].join(".")),
+        _ => format!("{operator}{}", parts[..known].join(".")),
+    };
+    let comparator = Comparator::parse(&spelled).ok()?;
+    Some(Comparator { pre: first(0, 0, 0).pre, ..comparator })
 }
 
 /// From which version on, and up to which.
@@ -204,7 +238,7 @@ mod tests {
     ];
 
     fn newest(range: &str, pre_releases: bool) -> Option<&'static str> {
-        Range::parse(range, pre_releases).unwrap().newest(TAGS.map(|tag| (tag, tag)))
+        VersionRange::parse(range, pre_releases).unwrap().newest(TAGS.map(|tag| (tag, tag)))
     }
 
     #[test]
@@ -233,6 +267,12 @@ mod tests {
             // A range that names pre-releases takes them.
             (">=1.3.0-0 <1.10.0", Some("v1.3.0-beta")),
             ("1.0.0-rc.1", Some("1.0.0-rc.1")),
+            ("^1.x-0 <1.10.0", Some("v1.3.0-beta")),
+            ("1.0.x-0 <1.0.0", Some("1.0.0-rc.1")),
+            ("^1.x-0", Some("v1.10.0")),
+            (">1.0.0-rc <1.0.1-rc", Some("v1.0.0")),
+            ("*-0 <1.0.0", Some("1.0.0-rc.1")),
+            ("<2.x-0", Some("v1.10.0")),
         ] {
             assert_eq!(newest(range, false), expected, "{range}");
         }
@@ -256,9 +296,13 @@ mod tests {
             "1.2.3.4",
             ">=1.0.0 <",
             "==1",
+            "1.x.2-0",
+            "1.2.3.x-0",
+            "<*-0",
+            "x-1",
             &"1".repeat(300),
         ] {
-            assert!(Range::parse(bad, false).is_err(), "{bad:?}");
+            assert!(VersionRange::parse(bad, false).is_err(), "{bad:?}");
         }
     }
 
@@ -294,7 +338,7 @@ mod tests {
             operator in prop::sample::select(vec!["", ">=", "<", "~", "^"]),
             pre_releases: bool,
         ) {
-            let range = Range::parse(&format!("{operator}{of}"), pre_releases).unwrap();
+            let range = VersionRange::parse(&format!("{operator}{of}"), pre_releases).unwrap();
             let names: Vec<String> = versions.iter().map(|version| format!("v{version}")).collect();
             let newest = range.newest(names.iter().map(String::as_str).zip(&versions));
             let within: Vec<_> = versions.iter().filter(|version| range.contains(version)).collect();
@@ -306,7 +350,7 @@ mod tests {
 
         #[test]
         fn any_text_is_a_range_or_an_error(text in "[<>=~^!|, .xX*v0-9a-z+-]{0,40}") {
-            if let Ok(range) = Range::parse(&text, true) {
+            if let Ok(range) = VersionRange::parse(&text, true) {
                 range.newest(TAGS.map(|tag| (tag, tag)));
             }
         }
