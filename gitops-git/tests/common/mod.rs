@@ -10,6 +10,7 @@
     reason = "test programs, each of which uses a part of it"
 )]
 
+pub mod acceptor;
 #[cfg(feature = "https")]
 pub mod cgi;
 pub mod dice;

@@ -1,13 +1,13 @@
 //! A small HTTP/1.1 server on threads, with Git behind it, that can be told to misbehave.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::acceptor::Acceptor;
 use super::cgi::{self, Answer};
 
 /// Whether a request may be answered.
@@ -62,7 +62,6 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
     sent_heads: AtomicU64,
-    stopping: AtomicBool,
     stopped: Mutex<bool>,
     wake: Condvar,
     /// How many connections are being kept waiting.
@@ -86,9 +85,8 @@ fn listen(port: u16) -> TcpListener {
 
 /// The server; it ends when this is dropped.
 pub struct Server {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 impl Server {
@@ -115,43 +113,35 @@ impl Server {
     }
 
     fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>, port: u16) -> Self {
-        let listener = listen(port);
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             root,
             behaviour: Mutex::default(),
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
             sent_heads: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
             stopped: Mutex::new(false),
             wake: Condvar::new(),
             hanging: Mutex::new(0),
             hung: Condvar::new(),
             tls,
         });
-        let thread = std::thread::spawn({
+        let acceptor = Acceptor::new(listen(port), {
             let shared = shared.clone();
-            move || {
-                for stream in listener.incoming().flatten() {
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let shared = shared.clone();
-                    std::thread::spawn(move || shared.connection(stream));
-                }
+            move |stream| {
+                let shared = shared.clone();
+                std::thread::spawn(move || shared.connection(stream));
             }
         });
-        Self { address, shared, thread: Some(thread) }
+        Self { shared, acceptor }
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.acceptor.port()
     }
 
     /// The URL of `repo.git`.
     pub fn url(&self) -> String {
-        format!("http://{}/repo.git", self.address)
+        format!("http://{}/repo.git", self.acceptor.address())
     }
 
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
@@ -187,14 +177,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
         *self.shared.stopped.lock().unwrap() = true;
         self.shared.wake.notify_all();
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
