@@ -4,6 +4,7 @@ mod answer;
 mod jwt;
 mod key;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// request at a time. A token that GitHub no longer takes is replaced at once.
 ///
 /// The App needs the repository permission "Contents: Read-only"; tokens are asked for with that alone, whatever else the App
-/// may do.
+/// may do, unless [`Self::with_permission`] says more.
 ///
 /// The request goes to `api.github.com`, or where [`Self::with_api`] says, over `https` and by the settings of the source: its
 /// authorities, proxy, limits on time and allowed addresses. A redirect is refused.
@@ -55,6 +56,8 @@ pub struct GitHubApp {
     key_file: PathBuf,
     api: String,
     repositories: Vec<String>,
+    /// In the order of their names, so that the credential's identity is the same however they were given.
+    permissions: BTreeMap<String, String>,
 }
 
 impl GitHubApp {
@@ -67,6 +70,7 @@ impl GitHubApp {
             key_file: key_file.into(),
             api: "https://api.github.com".into(),
             repositories: Vec::new(),
+            permissions: BTreeMap::from([("contents".into(), "read".into())]),
         }
     }
 
@@ -82,6 +86,14 @@ impl GitHubApp {
     #[must_use]
     pub fn with_repositories(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.repositories = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks for tokens with one more permission, which the App needs to have: `("pull_requests", "write")` for pull requests,
+    /// `("contents", "write")` to push. The names are those of GitHub's API ("Create an installation access token for an app").
+    #[must_use]
+    pub fn with_permission(mut self, name: impl Into<String>, access: impl Into<String>) -> Self {
+        self.permissions.insert(name.into(), access.into());
         self
     }
 
@@ -104,7 +116,7 @@ impl GitHubApp {
 
     /// What is asked for.
     fn wish(&self) -> serde_json::Value {
-        let mut wish = serde_json::json!({"permissions": {"contents": "read"}});
+        let mut wish = serde_json::json!({"permissions": self.permissions});
         if !self.repositories.is_empty() {
             wish["repositories"] = self.repositories.clone().into();
         }
