@@ -14,7 +14,7 @@ use crate::remote::{Address, Allowed, Limits, Place, Remote};
 use crate::sieve::Sieve;
 use crate::source::Settings;
 #[cfg(feature = "https")]
-use crate::transport::http::HttpPlace;
+use crate::transport::http::{Choices, HttpPlace};
 #[cfg(feature = "ssh")]
 use crate::transport::ssh::{KnownHosts, SshPlace};
 use crate::{Credentials, GitError, GitSource};
@@ -43,7 +43,7 @@ pub struct GitSourceBuilder {
     reach: crate::transport::address::Reach,
     ca_pem: Vec<Vec<u8>>,
     #[cfg(feature = "https")]
-    web: https::Choices,
+    web: Choices,
     #[cfg(feature = "ssh")]
     known_hosts: Option<KnownHosts>,
     #[cfg(feature = "verify")]
@@ -85,7 +85,7 @@ impl GitSourceBuilder {
             reach: crate::transport::address::Reach::default(),
             ca_pem: Vec::new(),
             #[cfg(feature = "https")]
-            web: https::Choices::default(),
+            web: Choices::default(),
             #[cfg(feature = "ssh")]
             known_hosts: None,
             #[cfg(feature = "verify")]

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::github::{APP, GitHub, INSTALLATION, answer, put_key};
+use common::cgi::answer_of as answer;
+use common::github::{APP, GitHub, INSTALLATION, put_key};
 use common::proxy::Proxy;
 use common::tls::Authority;
 use common::{Repo, Server, cx, fault, https, poll_at_once, sync, text};

@@ -14,6 +14,8 @@ pub mod acceptor;
 #[cfg(feature = "https")]
 pub mod cgi;
 pub mod dice;
+#[cfg(feature = "pull-request")]
+pub mod forge;
 #[cfg(feature = "github-app")]
 pub mod github;
 pub mod log;

@@ -13,8 +13,20 @@ use super::cgi::{self, Answer};
 /// Whether a request may be answered.
 pub type Admits = dyn Fn(&Request) -> bool + Send + Sync;
 
-/// The answer to a request that is not for Git.
-pub type Answers = dyn Fn(&Request) -> Option<Answer> + Send + Sync;
+/// What is done about a request that is not for Git.
+pub type Answers = dyn Fn(&Request) -> Option<Reply> + Send + Sync;
+
+/// What a client gets to see of an answer.
+#[derive(Clone)]
+pub enum Reply {
+    Whole(Answer),
+    /// So many bytes of its body; then the connection ends.
+    Cut(Answer, usize),
+    /// Nothing, and the connection ends.
+    Nothing,
+    /// Nothing, and the connection stays.
+    Silence,
+}
 
 /// How the server behaves; the default is well.
 #[derive(Clone, Default)]
@@ -210,8 +222,17 @@ impl Shared {
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);
         }
-        if let Some(answer) = behaviour.answers.as_ref().and_then(|answers| answers(&request)) {
-            return self.respond(out, &answer.status, &answer.headers, &answer.body, None);
+        if let Some(reply) = behaviour.answers.as_ref().and_then(|answers| answers(&request)) {
+            return match reply {
+                Reply::Whole(answer) => {
+                    self.respond(out, &answer.status, &answer.headers, &answer.body, None);
+                }
+                Reply::Cut(answer, bytes) => {
+                    self.send(out, &answer.status, &answer.headers, &answer.body, bytes);
+                }
+                Reply::Nothing => {}
+                Reply::Silence => self.hang(),
+            };
         }
         let wanted = behaviour.authorization.as_deref();
         if wanted.is_some_and(|wanted| request.header("authorization") != Some(wanted))
@@ -252,20 +273,33 @@ impl Shared {
         body: &[u8],
         hang_after: Option<usize>,
     ) {
+        let sent = self.send(out, status, headers, body, hang_after.unwrap_or(body.len()));
+        if sent && hang_after.is_some() {
+            self.hang();
+        }
+    }
+
+    /// Sends so much of a body, and says whether it could.
+    fn send(
+        &self,
+        out: &mut impl Write,
+        status: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        bytes: usize,
+    ) -> bool {
         let mut head =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
-        let part = &body[..hang_after.unwrap_or(body.len()).min(body.len())];
+        let part = &body[..bytes.min(body.len())];
         let sent =
             out.write_all(head.as_bytes()).and_then(|()| out.write_all(part)).and_then(|()| out.flush());
         self.sent.fetch_add(part.len() as u64, Ordering::SeqCst);
         self.sent_heads.fetch_add(head.len() as u64, Ordering::SeqCst);
-        if sent.is_ok() && hang_after.is_some() {
-            self.hang();
-        }
+        sent.is_ok()
     }
 
     /// Keeps a connection until the server ends.

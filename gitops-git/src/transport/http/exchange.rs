@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
 
+use super::rate_limit::retry_after;
 use super::shown;
 use super::who::Who;
 use crate::GitError;
@@ -20,20 +21,20 @@ use crate::transport::{address, tls};
 const MAX_LOST: usize = 3;
 
 /// A request of the conversation.
-pub(super) struct Asked {
-    pub(super) client: Client,
-    pub(super) method: Method,
-    pub(super) url: Url,
+pub(crate) struct Asked {
+    pub(crate) client: Client,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
     /// All but the credential.
-    pub(super) headers: HeaderMap,
-    pub(super) who: Who,
-    pub(super) silence: Duration,
-    pub(super) stop: Stop,
+    pub(crate) headers: HeaderMap,
+    pub(crate) who: Who,
+    pub(crate) silence: Duration,
+    pub(crate) stop: Stop,
 }
 
 impl Asked {
     /// Sends it, and waits for the head of the answer; again if the server refuses the credential and there is another.
-    pub(super) fn send(self, body: &[u8]) -> Result<Response, GitError> {
+    pub(crate) fn send(self, body: &[u8]) -> Result<Response, GitError> {
         let mut lost = 0;
         loop {
             let mut headers = self.headers.clone();
@@ -86,12 +87,6 @@ fn wrong_for_proxy() -> GitError {
             "the proxy wants a user and a password, or others (HTTP status 407): with_proxy_credentials()"
                 .into(),
     }
-}
-
-/// When to come back, if the server says so in seconds.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(reqwest::header::RETRY_AFTER)?;
-    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// What a status means that is not success. Bodies are not shown: they may be anything.

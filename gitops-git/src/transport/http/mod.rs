@@ -4,9 +4,11 @@
 //! host, and errors keep their meaning.
 
 mod certificate;
+mod choices;
 mod client;
 mod exchange;
 mod proxy;
+mod rate_limit;
 mod who;
 
 use std::any::Any;
@@ -23,16 +25,21 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url};
 
 pub(crate) use self::certificate::ClientCertificate;
-pub(crate) use self::client::{ClientSettings, authorities};
-use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
-#[cfg(feature = "github-app")]
-pub(crate) use self::exchange::{explain, retry_after};
-pub(crate) use self::proxy::{Proxy, Way};
-use self::who::Who;
+pub(crate) use self::choices::Choices;
+pub(crate) use self::client::ClientSettings;
+use self::client::authorities;
+pub(crate) use self::exchange::Asked;
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+pub(crate) use self::exchange::explain;
+use self::exchange::{Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
+use self::proxy::{Proxy, Way};
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+pub(crate) use self::rate_limit::limited_for;
+pub(crate) use self::who::{Scheme, Who};
 use crate::error::shorten;
 use crate::remote::Remote;
 use crate::stop::{Stop, lock};
-use crate::{CredentialRequest, GitError};
+use crate::{CredentialRequest, Credentials, GitError};
 
 /// Redirects that lead somewhere else on the same server; more are a circle.
 const MAX_REDIRECTS: usize = 5;
@@ -66,7 +73,7 @@ impl HttpPlace {
 
     /// The client for the caller's runtime; its connections are used again by the next question, as long as our own
     /// certificate is what it was. Reads that, if it is in files.
-    fn client(&self, stop: &Stop) -> Result<Client, GitError> {
+    pub(crate) fn client(&self, stop: &Stop) -> Result<Client, GitError> {
         let runtime = stop.runtime().id();
         let own = self.settings.own_certificate()?;
         let mut kept = lock(&self.client);
@@ -79,6 +86,17 @@ impl HttpPlace {
         let client = self.settings.client(&self.url, own.as_deref())?;
         *kept = Some(Kept { runtime, own, client: client.clone() });
         Ok(client)
+    }
+
+    /// Asks who we are to the server.
+    pub(crate) fn who(
+        &self,
+        credentials: Option<Credentials>,
+        scheme: Scheme,
+        silence: Duration,
+        stop: &Stop,
+    ) -> Result<Who, GitError> {
+        Who::new(self.url.clone(), credentials, scheme, self.credential_request(), silence, stop)
     }
 
     fn credential_request(&self) -> CredentialRequest {
@@ -99,11 +117,10 @@ pub(crate) fn connect(
         .map_err(|error| GitError::InvalidUrl { reason: shorten(&error.to_string()) })?;
     let silence = remote.limits.silence;
     let client = place.client(stop)?;
-    let request = place.credential_request();
     let http = HttpClient {
         client,
         origin: place.url.clone(),
-        who: Who::new(place.url.clone(), remote.credentials.clone(), request, silence, stop)?,
+        who: place.who(remote.credentials.clone(), Scheme::Basic, silence, stop)?,
         moved_to: None,
         received: Arc::default(),
         limit: remote.limits.received_bytes,
