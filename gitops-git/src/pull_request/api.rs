@@ -95,17 +95,17 @@ impl Api {
         let place = format!("{} of {}", wanted.head, self.repository.full_name());
         let place = format!("{} at {}", crate::error::shorten(&place), shown(&self.base));
         wanted.check().map_err(|error| error.at(&place))?;
-        let writing = Arc::new(AtomicBool::new(false));
+        let wrote = Arc::new(AtomicBool::new(false));
         let work = {
-            let (api, wanted, writing) = (self.clone(), wanted.clone(), writing.clone());
+            let (api, wanted, wrote) = (self.clone(), wanted.clone(), wrote.clone());
             move |stop: &Stop| {
-                Ok(Talk::begin(&api, stop, &writing).and_then(|talk| open_or_update::<H>(&talk, &wanted)))
+                Ok(Talk::begin(&api, stop, &wrote).and_then(|talk| open_or_update::<H>(&talk, &wanted)))
             }
         };
         let done = stop::run(cx, work).await.unwrap_or_else(|ended| {
             let ended = PullRequestError::from(ended);
-            // The work goes on for a moment; what it has sent by now may have been carried out.
-            Err(if writing.load(Ordering::SeqCst) { ended.of_write("a change") } else { ended })
+            // Nobody hears of what was done any more.
+            Err(if wrote.load(Ordering::SeqCst) { ended.of_write("a change") } else { ended })
         });
         done.map_err(|error| error.at(&place))
     }
@@ -116,15 +116,15 @@ pub(super) struct Talk<'a> {
     api: &'a Api,
     who: Who,
     stop: &'a Stop,
-    /// Set while a request is under way that changes something.
-    writing: &'a AtomicBool,
+    /// Set once something was changed, or may have been.
+    wrote: &'a AtomicBool,
 }
 
 impl<'a> Talk<'a> {
-    fn begin(api: &'a Api, stop: &'a Stop, writing: &'a AtomicBool) -> Result<Self, PullRequestError> {
+    fn begin(api: &'a Api, stop: &'a Stop, wrote: &'a AtomicBool) -> Result<Self, PullRequestError> {
         let scheme = Scheme::Token(api.manners.scheme);
         let who = api.place.who(api.credentials.clone(), scheme, api.silence, stop)?;
-        Ok(Self { api, who, stop, writing })
+        Ok(Self { api, who, stop, wrote })
     }
 
     pub(super) fn repository(&self) -> &'a Repository {
@@ -178,7 +178,7 @@ impl<'a> Talk<'a> {
         url: &Url,
         body: &Value,
     ) -> Result<T, PullRequestError> {
-        self.writing.store(true, Ordering::SeqCst);
+        let before = self.wrote.swap(true, Ordering::SeqCst);
         let answer = self.send(doing.method(), url, Some(body)).and_then(|response| {
             if !response.status().is_success() {
                 return Err(self.refused(response, Some(doing)));
@@ -192,9 +192,8 @@ impl<'a> Talk<'a> {
             })
         });
         let answer = answer.map_err(|error| error.of_write(doing.name()));
-        // What is not known stays so, also where the caller hears of the end of its time first.
-        if !matches!(answer, Err(PullRequestError::OutcomeUnknown { .. })) {
-            self.writing.store(false, Ordering::SeqCst);
+        if !matches!(answer, Ok(_) | Err(PullRequestError::OutcomeUnknown { .. })) {
+            self.wrote.store(before, Ordering::SeqCst);
         }
         answer
     }

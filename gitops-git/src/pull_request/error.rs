@@ -67,9 +67,9 @@ pub enum PullRequestError {
         /// When to come back, if it said so.
         retry_after: Option<Duration>,
     },
-    /// A request to open or change a pull request was sent, and its answer was lost: it may have been carried out. Calling again
-    /// finds out.
-    #[error("{doing} was sent and not answered: it may have happened ({reason})")]
+    /// A request that changes something was sent, and its answer was lost, or the caller's time was over before the whole was done:
+    /// it may have been carried out. Calling again finds out.
+    #[error("{doing} was sent and not answered in time: it may have happened ({reason})")]
     OutcomeUnknown {
         /// What was asked for.
         doing: &'static str,

@@ -9,13 +9,13 @@ use gitops_git::pull_request::{Outcome, PullRequest};
 
 use super::common::cgi::answer_of;
 use super::common::dice::{Dice, seeds};
-use super::common::forge::{State, TOKEN, Trouble, says};
+use super::common::forge::{Kind, State, TOKEN, Trouble, says};
 use super::common::server::Reply;
 use super::common::{cx, fault};
 use super::{KINDS, Stage, wanted};
 
 /// Each way to lose an answer whose request was carried out.
-const LOSSES: [(&str, Trouble); 4] = [
+const LOSSES: [(&str, Trouble); 5] = [
     ("no answer", Trouble::After(|_| Reply::Nothing)),
     ("half of an answer", Trouble::After(|answer| Reply::Cut(answer.clone(), answer.body.len() / 2))),
     ("silence", Trouble::After(|_| Reply::Silence)),
@@ -25,7 +25,10 @@ const LOSSES: [(&str, Trouble); 4] = [
             Reply::Whole(answer_of(&answer.status, &[], &answer.body[..answer.body.len() / 2]))
         }),
     ),
+    ("a page", Trouble::After(|_| Reply::Whole(answer_of("200 OK", &[], "<html>")))),
 ];
+/// The only one that looks as if somebody else had answered.
+const A_PAGE: usize = 4;
 
 #[tokio::test]
 async fn a_lost_answer_is_an_unknown_outcome_and_the_next_call_finds_it() {
@@ -64,7 +67,7 @@ async fn a_lost_answer_is_an_unknown_outcome_and_the_next_call_finds_it() {
 #[tokio::test]
 async fn a_lost_list_is_only_lost() {
     for kind in KINDS {
-        for (what, loss) in &LOSSES[..3] {
+        for (what, loss) in &LOSSES[..A_PAGE] {
             let stage = Stage::new(kind);
             let host = stage.host_with(Token::new(TOKEN), Duration::from_millis(300));
             stage.forge.once("GET", "/pulls", loss.clone());
@@ -77,9 +80,12 @@ async fn a_lost_list_is_only_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_time_in_the_middle_of_a_change_is_an_unknown_outcome() {
     for kind in KINDS {
-        for cancelled in [false, true] {
+        // While it is opened; and after that, before it has its labels.
+        for (cancelled, part) in [(false, "/pulls"), (true, "/pulls"), (false, "/labels"), (true, "/labels")]
+        {
             let stage = Stage::new(kind);
-            stage.forge.once("POST", "/pulls", Trouble::After(|_| Reply::Silence));
+            let method = if kind == Kind::Gitea && part == "/labels" { "GET" } else { "POST" };
+            stage.forge.once(method, part, Trouble::After(|_| Reply::Silence));
             let host = stage.host();
             let context = Cx::with_timeout(Duration::from_millis(if cancelled { 60_000 } else { 700 }));
             let opening = tokio::spawn({
@@ -91,7 +97,7 @@ async fn the_end_of_time_in_the_middle_of_a_change_is_an_unknown_outcome() {
                 context.cancel.cancel();
             }
             let unknown = fault(opening.await.unwrap());
-            assert_eq!(unknown.class, Class::OutcomeUnknown, "{kind:?} {cancelled}: {unknown}");
+            assert_eq!(unknown.class, Class::OutcomeUnknown, "{kind:?} {cancelled} {part}: {unknown}");
             stage.open(&wanted()).await.unwrap();
             assert_eq!(stage.forge.open("update-shop", "main").len(), 1);
         }
@@ -120,7 +126,7 @@ fn trouble(dice: &mut Dice) -> Option<Trouble> {
     const STATUSES: [&str; 6] =
         ["401 No", "403 No", "429 Slow down", "500 Oops", "502 Bad gateway", "503 Later"];
     match dice.below(16) {
-        0..=2 => Some(LOSSES[dice.below(LOSSES.len())].1.clone()),
+        0..=2 => Some(LOSSES[dice.below(A_PAGE)].1.clone()),
         3 => Some(Trouble::Instead(Reply::Nothing)),
         4 => Some(Trouble::Instead(Reply::Silence)),
         5 | 6 => Some(Trouble::Instead(Reply::Whole(says(STATUSES[dice.below(STATUSES.len())], "trouble")))),
