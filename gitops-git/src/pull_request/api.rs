@@ -17,7 +17,7 @@ use super::open::{Host, open_or_update};
 use super::place::{Repository, below};
 use super::{Opened, PullRequest, PullRequestError};
 use crate::stop::{self, Stop};
-use crate::transport::http::{Asked, HttpPlace, Scheme, Who, explain, shown};
+use crate::transport::http::{Asked, HttpPlace, Scheme, Who, explain, redirected_to, shown};
 use crate::{Credentials, GitError};
 
 /// A page of fifty pull requests may be that long: the body of each has up to 64 KiB, and there is much beside.
@@ -273,9 +273,4 @@ impl<'a> Talk<'a> {
         }
         Ok(true)
     }
-}
-
-fn redirected_to(response: &Response) -> String {
-    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-    location.and_then(|text| response.url().join(text).ok()).map_or_else(String::new, |url| shown(&url))
 }

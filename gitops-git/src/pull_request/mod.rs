@@ -43,6 +43,11 @@
 //! `GitHubApp`, by `GitHubApp::with_permission("pull_requests", "write")`; one of Gitea needs `write:repository` and, for labels,
 //! `write:issue`. Redirects are refused: after a repository was renamed, its new URL is needed.
 //!
+//! # Limits
+//! An answer of more than 32 MiB and a list of more than 200 pages are errors. Each wait is bounded by [`Builder::with_timeout`], and
+//! the whole by the context. Nothing is tried again but the look for the one that is open, three times, after a host has said
+//! that there is one: what may pass is the caller's to try again.
+//!
 //! # Where the rules come from
 //! GitHub: "REST API endpoints for pull requests", "… for labels", "Using pagination in the REST API", "Rate limits for the REST
 //! API" and "Troubleshooting the REST API" (docs.github.com/rest, API version 2022-11-28). Gitea: the Swagger document that each

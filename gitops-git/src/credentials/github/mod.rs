@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use gitops_core::{Cx, Fault, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Url};
 use rsa::rand_core::OsRng;
 
 use super::provider::{CredentialProvider, CredentialRequest, Login};
 use crate::GitError;
-use crate::transport::http::{explain, shown};
+use crate::transport::http::{explain, redirected_to, shown};
 
 /// An answer names each repository at length if the token was limited to some.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -160,11 +160,6 @@ impl GitHubApp {
         }
         answer::login(&body, Timestamp::now())
     }
-}
-
-fn redirected_to(response: &Response) -> String {
-    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-    location.and_then(|text| response.url().join(text).ok()).map_or_else(String::new, |url| shown(&url))
 }
 
 #[async_trait]

@@ -245,6 +245,13 @@ pub(crate) fn shown(url: &Url) -> String {
     shorten(&format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()))
 }
 
+/// Where an answer points to, if it says so, without anything that may be secret.
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+pub(crate) fn redirected_to(response: &Response) -> String {
+    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
+    location.and_then(|text| response.url().join(text).ok()).map_or_else(String::new, |url| shown(&url))
+}
+
 impl Http for HttpClient {
     type Headers = Head;
     type ResponseBody = Body;
