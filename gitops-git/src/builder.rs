@@ -15,7 +15,7 @@ use crate::sieve::Sieve;
 use crate::source::Settings;
 use crate::submodules::{self, Submodules};
 #[cfg(feature = "https")]
-use crate::transport::http::HttpPlace;
+use crate::transport::http::{Choices, HttpPlace};
 #[cfg(feature = "ssh")]
 use crate::transport::ssh::{KnownHosts, SshPlace};
 use crate::{Credentials, GitError, GitSource};
@@ -46,7 +46,7 @@ pub struct GitSourceBuilder {
     reach: crate::transport::address::Reach,
     ca_pem: Vec<Vec<u8>>,
     #[cfg(feature = "https")]
-    web: https::Choices,
+    web: Choices,
     #[cfg(feature = "ssh")]
     known_hosts: Option<KnownHosts>,
     #[cfg(feature = "verify")]
@@ -89,7 +89,7 @@ impl GitSourceBuilder {
             reach: crate::transport::address::Reach::default(),
             ca_pem: Vec::new(),
             #[cfg(feature = "https")]
-            web: https::Choices::default(),
+            web: Choices::default(),
             #[cfg(feature = "ssh")]
             known_hosts: None,
             #[cfg(feature = "verify")]

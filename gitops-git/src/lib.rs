@@ -88,12 +88,17 @@
 //! Objects stay compressed in the mirror, and are unpacked one at a time: the limit on all of them bounds time, not
 //! memory or disk.
 //!
+//! # Pull requests
+//! The feature `pull-request` opens them at GitHub, GitHub Enterprise, Gitea and Forgejo, and updates the one that is open: see the
+//! module of this name, and its example. The branch has to be there before.
+//!
 //! # Features
 //! - `https` (default): `https://` and `http://`. Without it, no HTTP or TLS crate is compiled.
 //! - `ssh` (default): `ssh://` and `user@host:path`, by the program `ssh`. Without both, only local repositories can be read.
 //! - `github-app`: `GitHubApp`, which asks GitHub for the tokens of an App. RSA signatures are made in pure Rust.
 //! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
 //!   HTTP crate.
+//! - `pull-request`: the module of this name, for pull requests at Git hosts.
 //! - `verify`: `GitSourceBuilder::with_verification`, which hands out only what somebody trusted has signed, by OpenPGP or SSH.
 #![forbid(unsafe_code)]
 
@@ -105,6 +110,8 @@ mod fetch;
 mod history;
 mod mirror;
 mod notes;
+#[cfg(feature = "pull-request")]
+pub mod pull_request;
 mod reference;
 mod refs;
 mod refusal;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use common::{Repo, Server, cx, fault, http, sync, text};
+use common::{Repo, Server, cx, fault, http, poll_at_once, sync, text};
 use gitops_core::{Class, Cx, Fault, RefSpec, Source, Timestamp};
 use gitops_git::{CredentialProvider, CredentialRequest, Credentials, GitError, Login};
 
@@ -198,16 +198,7 @@ async fn sources_that_share_a_credential_ask_for_it_once() {
         .collect();
     for n in 0..3 {
         current.store(n, Ordering::SeqCst);
-        let polls: Vec<_> = sources
-            .iter()
-            .map(|source| {
-                let source = source.clone();
-                tokio::spawn(async move { source.resolve(&cx(), &RefSpec::Default).await.map(drop) })
-            })
-            .collect();
-        for poll in polls {
-            poll.await.unwrap().unwrap();
-        }
+        poll_at_once(&sources).await;
         assert_eq!(provider.asked().len(), 1, "round {n}");
     }
 }

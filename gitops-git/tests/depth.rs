@@ -1,4 +1,5 @@
 //! How much of a history is fetched.
+#![cfg(feature = "https")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
 
 mod common;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use common::{Repo, Server, cx, git, http, local, sync, text};
 use gitops_core::{RefSpec, Source};
-use gitops_git::{GitSource, HistoryOptions};
+#[cfg(feature = "verify")]
+use gitops_git::GitSource;
+use gitops_git::HistoryOptions;
 
 const FILES: usize = 100;
 

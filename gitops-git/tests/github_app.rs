@@ -5,13 +5,14 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::github::{APP, GitHub, INSTALLATION, answer, put_key};
+use common::cgi::answer_of as answer;
+use common::github::{APP, GitHub, INSTALLATION, put_key};
 use common::proxy::Proxy;
 use common::tls::Authority;
-use common::{Repo, Server, cx, fault, https, sync, text};
+use common::{Repo, Server, cx, fault, https, poll_at_once, sync, text};
 use gitops_core::{Class, RefSpec, Source};
 use gitops_git::{Credentials, GitError, GitHubApp, GitSource, GitSourceBuilder};
 use serde_json::json;
@@ -118,16 +119,7 @@ async fn however_many_poll_one_token_is_asked_for() {
     let credentials = Credentials::from(stage.app());
     let sources: Vec<_> = (0..8).map(|_| stage.builder(credentials.clone()).build().unwrap()).collect();
     for given in 1..4 {
-        let polls: Vec<_> = sources
-            .iter()
-            .map(|source| {
-                let source = source.clone();
-                tokio::spawn(async move { source.resolve(&cx(), &RefSpec::Default).await.map(drop) })
-            })
-            .collect();
-        for poll in polls {
-            poll.await.unwrap().unwrap();
-        }
+        poll_at_once(&sources).await;
         assert_eq!(stage.github.given(), given);
         stage.github.revoke();
     }
@@ -249,26 +241,7 @@ async fn it_goes_the_way_of_the_source() {
 /// The token and the proof are in no log, at any level, nor on the disk.
 #[tokio::test]
 async fn line_01_tokens_of_an_app_are_nowhere() {
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish()
-        .init();
+    let log = common::log::listen();
     let stage = Stage::new();
     let source = stage.source();
     sync(&source).await.unwrap();
@@ -277,7 +250,7 @@ async fn line_01_tokens_of_an_app_are_nowhere() {
     write!(shown, "{:?}", fault(source.resolve(&cx(), &RefSpec::Default).await)).unwrap();
     let token = stage.github.token();
     let encoded = common::basic("x-access-token", &token).replace("Basic ", "");
-    shown.push_str(&String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    shown.push_str(&log.text());
     assert!(shown.contains("TRACE") && shown.contains("GitHubApp"), "{shown}");
     for secret in [&*token, &encoded, "ghs_", "Bearer ey", "PRIVATE KEY"] {
         assert!(!shown.contains(secret), "{secret}: {shown}");

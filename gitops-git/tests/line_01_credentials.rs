@@ -5,14 +5,12 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::io;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use common::log::listen;
 use common::{Repo, Server, cx, http, sync};
 use gitops_core::{Cx, Fault, RefSpec, Source};
 use gitops_git::{Basic, Credentials, GitSource, Token, TokenFile};
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 const TOKEN: &str = "tok+en/pl4nted==&?";
 /// The token in base64, as it is, and behind a user name of each length modulo three.
@@ -27,45 +25,10 @@ type Change = fn(&mut common::Behaviour, u16);
 const SHORT: Duration = Duration::from_millis(150);
 const LONG: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn assert_clean(what: &str, text: &str) {
     for secret in ENCODED.iter().chain(&[TOKEN, URL_ENCODED, "pl4nted"]) {
         assert!(!text.contains(secret), "{what} holds {secret}: {text}");
     }
-}
-
-/// All that is logged in this process, also by way of the crate `log`, at every level and by every test.
-fn listen() -> &'static Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let log = Log::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish()
-            .init();
-        log
-    })
 }
 
 /// A proxy has credentials too, and they come in a variable.

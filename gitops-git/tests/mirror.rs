@@ -1,4 +1,5 @@
 //! The mirror on disk.
+#![cfg(feature = "https")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
 
 mod common;

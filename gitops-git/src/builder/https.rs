@@ -1,59 +1,9 @@
 //! What is said of connections over HTTP.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::GitSourceBuilder;
-use crate::transport::address::Reach;
-use crate::transport::http::{ClientCertificate, ClientSettings, Proxy, Way, authorities};
-use crate::{Basic, GitError};
-
-/// What a builder was told.
-#[derive(Clone, Default)]
-pub(super) struct Choices {
-    certificate: Option<ClientCertificate>,
-    proxy: ProxyChoice,
-    proxy_credentials: Option<Basic>,
-}
-
-#[derive(Clone, Default)]
-enum ProxyChoice {
-    #[default]
-    Environment,
-    None,
-    Url(String),
-}
-
-impl Choices {
-    pub(super) fn settings(
-        self,
-        ca_pem: &[Vec<u8>],
-        reach: Reach,
-        silence: Duration,
-    ) -> Result<ClientSettings, GitError> {
-        let way = match &self.proxy {
-            ProxyChoice::Environment => Way::Environment,
-            ProxyChoice::None => Way::Direct,
-            ProxyChoice::Url(url) => Way::Proxy(Proxy::parse(url, self.proxy_credentials)?),
-        };
-        let authorities = authorities(ca_pem)?;
-        Ok(ClientSettings { authorities, reach, way, certificate: self.certificate, silence })
-    }
-
-    /// Fails if something was said that has no effect for repositories that are not reached over HTTP: it may be what
-    /// keeps somebody safe.
-    pub(super) fn check_unused(&self) -> Result<(), GitError> {
-        if matches!(self.proxy, ProxyChoice::Url(_)) {
-            let reason = "only http and https repositories are reached through one".into();
-            return Err(GitError::InvalidProxy { reason });
-        }
-        if self.certificate.is_some() {
-            let reason = "a client certificate is for https".into();
-            return Err(GitError::Credential { reason });
-        }
-        Ok(())
-    }
-}
+use crate::Basic;
 
 impl GitSourceBuilder {
     /// Shows servers that ask for it a client certificate (mutual TLS): a PEM text with the certificate, followed by those that
@@ -62,14 +12,13 @@ impl GitSourceBuilder {
     /// Only the server of the source's URL sees it, over `https`; no redirect leads it elsewhere. A `GitHubApp` shows it to
     /// its API only where that is on the same server. It can be used beside other credentials, and counts like one: each
     /// certificate has a mirror of its own. A server that refuses it, or wants one and gets none, is
-    /// [`gitops_core::Class::Denied`] if it says so in TLS; nginx answers with HTTP status 400, which is [`GitError::NotGit`].
+    /// [`gitops_core::Class::Denied`] if it says so in TLS; nginx answers with HTTP status 400, which is [`crate::GitError::NotGit`].
     pub fn with_client_certificate(
         mut self,
         certificates_pem: impl Into<Vec<u8>>,
         key_pem: impl Into<Vec<u8>>,
     ) -> Self {
-        let (certificates, key) = (certificates_pem.into(), key_pem.into());
-        self.web.certificate = Some(ClientCertificate::Text { certificates, key });
+        self.web.client_certificate(certificates_pem.into(), key_pem.into());
         self
     }
 
@@ -80,8 +29,7 @@ impl GitSourceBuilder {
         certificates: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
     ) -> Self {
-        let (certificates, key) = (certificates.into(), key.into());
-        self.web.certificate = Some(ClientCertificate::Files { certificates, key });
+        self.web.client_certificate_files(certificates.into(), key.into());
         self
     }
 
@@ -98,20 +46,20 @@ impl GitSourceBuilder {
     ///
     /// A user and a password in the URL are used for [`Self::with_proxy_credentials`].
     pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
-        self.web.proxy = ProxyChoice::Url(url.into());
+        self.web.proxy(url.into());
         self
     }
 
     /// Who we are to the proxy of [`Self::with_proxy`], in the place of what its URL says. Basic authentication: over an
     /// `http://` proxy, anybody on the way to it can read it.
     pub fn with_proxy_credentials(mut self, credentials: Basic) -> Self {
-        self.web.proxy_credentials = Some(credentials);
+        self.web.proxy_credentials(credentials);
         self
     }
 
     /// Connects to the server itself, whatever the environment says of proxies.
     pub fn without_proxy(mut self) -> Self {
-        self.web.proxy = ProxyChoice::None;
+        self.web.no_proxy();
         self
     }
 }

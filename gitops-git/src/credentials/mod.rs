@@ -1,5 +1,6 @@
 //! Who we are to a Git server.
 
+pub(crate) mod file;
 #[cfg(feature = "github-app")]
 mod github;
 #[cfg_attr(not(feature = "https"), allow(dead_code, reason = "without HTTP, nobody is asked"))]

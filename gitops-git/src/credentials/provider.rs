@@ -22,7 +22,8 @@ use gitops_core::{Cx, Fault, Timestamp};
 /// back answers for all of them until then, for an hour at most.
 ///
 /// # Where the answer goes
-/// To the scheme, host and port of the source's URL, as basic authentication. It is logged by nobody, nor in any error.
+/// To the scheme, host and port of the source's URL, as basic authentication; for pull requests to those of the host's API, where
+/// the secret alone is sent, as a token. It is logged by nobody, nor in any error.
 /// What a provider says of itself (`Debug`, its errors) is its own business: it must not hold secrets.
 ///
 /// # Errors

@@ -1,15 +1,13 @@
 //! Credentials that are given as such, and one in a file.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use gitops_core::{Cx, Fault};
 
-use super::digest;
 use super::provider::{CredentialProvider, CredentialRequest, Login};
+use super::{digest, file};
 use crate::GitError;
 
 /// No token is longer than this; a file that is, is no token.
@@ -111,18 +109,17 @@ impl CredentialProvider for TokenFile {
 }
 
 fn read_token(path: &Path) -> Result<String, GitError> {
-    let fail = |reason: String| GitError::Credential { reason: format!("{}: {reason}", path.display()) };
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_TOKEN_BYTES).read_to_string(&mut text))
-        // The kind says enough; an error about UTF-8 need not tell what the bytes were.
-        .map_err(|error| fail(error.kind().to_string()))?;
+    let fail = |reason: &str| GitError::Credential { reason: format!("{}: {reason}", path.display()) };
+    let bytes = file::read(path, MAX_TOKEN_BYTES).map_err(|reason| GitError::Credential { reason })?;
+    let no_token = || fail("the file does not hold one token on one line");
+    // An error about UTF-8 need not tell what the bytes were.
+    let text = String::from_utf8(bytes).map_err(|_| no_token())?;
     let token = text.trim();
     if token.is_empty() {
-        return Err(fail("the file is empty".into()));
+        return Err(fail("the file is empty"));
     }
-    if text.len() as u64 == MAX_TOKEN_BYTES || token.chars().any(char::is_control) {
-        return Err(fail("the file does not hold one token on one line".into()));
+    if token.chars().any(char::is_control) {
+        return Err(no_token());
     }
     Ok(token.to_owned())
 }

@@ -14,6 +14,12 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// An answer of a status with a body.
+pub fn answer_of(status: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Answer { status: status.into(), headers, body: body.into() }
+}
+
 /// Has Git answer a request for a repository below `root`.
 pub fn answer(root: &Path, request: &Request) -> Answer {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));

@@ -13,8 +13,8 @@ use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _, LineEnding};
 use rsa::rand_core::OsRng;
 use serde_json::{Value, json};
 
-use super::cgi::Answer;
-use super::server::{Request, Server};
+use super::cgi::{Answer, answer_of as answer};
+use super::server::{Reply, Request, Server};
 
 /// The App that it knows, and its installation.
 pub const APP: &str = "Iv23liTest";
@@ -29,12 +29,6 @@ pub fn key() -> &'static RsaPrivateKey {
 /// Writes the key as GitHub gives it out.
 pub fn put_key(file: &Path) {
     std::fs::write(file, key().to_pkcs1_pem(LineEnding::LF).unwrap().as_bytes()).unwrap();
-}
-
-/// An answer of a status with a body.
-pub fn answer(status: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Answer { status: status.into(), headers, body: body.into() }
 }
 
 struct State {
@@ -67,7 +61,7 @@ impl GitHub {
         }));
         let (api, repositories) = (github.clone(), github.clone());
         server.behave(|b| {
-            b.answers = Some(Arc::new(move |request| api.answer(request)));
+            b.answers = Some(Arc::new(move |request| api.answer(request).map(Reply::Whole)));
             b.admits = Some(Arc::new(move |request| repositories.admits(request)));
         });
         github

@@ -10,11 +10,15 @@
     reason = "test programs, each of which uses a part of it"
 )]
 
+pub mod acceptor;
 #[cfg(feature = "https")]
 pub mod cgi;
 pub mod dice;
+#[cfg(feature = "pull-request")]
+pub mod forge;
 #[cfg(feature = "github-app")]
 pub mod github;
+pub mod log;
 #[cfg(feature = "https")]
 pub mod proxy;
 pub mod repo;
@@ -74,6 +78,15 @@ pub fn provider() {
 pub async fn sync(source: &GitSource) -> Result<Arc<dyn Snapshot>, Fault> {
     let revision = source.resolve(&cx(), &RefSpec::Default).await?;
     source.fetch(&cx(), &revision).await
+}
+
+/// Has all sources ask at once, each in a task of its own.
+pub async fn poll_at_once(sources: &[GitSource]) {
+    let ask = |source: GitSource| async move { source.resolve(&cx(), &RefSpec::Default).await.map(drop) };
+    let polls: Vec<_> = sources.iter().map(|source| tokio::spawn(ask(source.clone()))).collect();
+    for poll in polls {
+        poll.await.unwrap().unwrap();
+    }
 }
 
 /// A file's content as text.

@@ -1,11 +1,11 @@
 //! A proxy for `CONNECT` (RFC 9110, 9.3.6), which remembers what it was asked and what it carried.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
+
+use super::acceptor::Acceptor;
 
 /// What it was asked, and what it saw.
 #[derive(Clone, Debug, Default)]
@@ -21,55 +21,35 @@ struct Shared {
     /// The `Proxy-Authorization` header that it wants.
     authorization: Option<String>,
     seen: Mutex<Seen>,
-    stopping: AtomicBool,
 }
 
 /// The proxy; it ends when this is dropped. It knows a name for every machine: this one.
 pub struct Proxy {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 impl Proxy {
     /// A proxy for those who send this as `Proxy-Authorization`, or for all.
     pub fn start(authorization: Option<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared { authorization, ..Shared::default() });
-        let thread = std::thread::spawn({
+        let acceptor = Acceptor::anywhere({
             let shared = shared.clone();
-            move || {
-                for stream in listener.incoming().flatten() {
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let shared = shared.clone();
-                    std::thread::spawn(move || shared.serve(&stream));
-                }
+            move |stream| {
+                let shared = shared.clone();
+                std::thread::spawn(move || shared.serve(&stream));
             }
         });
-        Self { address, shared, thread: Some(thread) }
+        Self { shared, acceptor }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.acceptor.address())
     }
 
     /// What it has seen so far; it is forgotten with that.
     pub fn take_seen(&self) -> Seen {
         std::mem::take(&mut self.shared.seen.lock().unwrap())
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -1,20 +1,32 @@
 //! A small HTTP/1.1 server on threads, with Git behind it, that can be told to misbehave.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::acceptor::Acceptor;
 use super::cgi::{self, Answer};
 
 /// Whether a request may be answered.
 pub type Admits = dyn Fn(&Request) -> bool + Send + Sync;
 
-/// The answer to a request that is not for Git.
-pub type Answers = dyn Fn(&Request) -> Option<Answer> + Send + Sync;
+/// What is done about a request that is not for Git.
+pub type Answers = dyn Fn(&Request) -> Option<Reply> + Send + Sync;
+
+/// What a client gets to see of an answer.
+#[derive(Clone)]
+pub enum Reply {
+    Whole(Answer),
+    /// So many bytes of its body; then the connection ends.
+    Cut(Answer, usize),
+    /// Nothing, and the connection ends.
+    Nothing,
+    /// Nothing, and the connection stays.
+    Silence,
+}
 
 /// How the server behaves; the default is well.
 #[derive(Clone, Default)]
@@ -62,7 +74,6 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
     sent_heads: AtomicU64,
-    stopping: AtomicBool,
     stopped: Mutex<bool>,
     wake: Condvar,
     /// How many connections are being kept waiting.
@@ -86,9 +97,8 @@ fn listen(port: u16) -> TcpListener {
 
 /// The server; it ends when this is dropped.
 pub struct Server {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 impl Server {
@@ -115,43 +125,35 @@ impl Server {
     }
 
     fn new(root: PathBuf, tls: Option<Arc<rustls::ServerConfig>>, port: u16) -> Self {
-        let listener = listen(port);
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             root,
             behaviour: Mutex::default(),
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
             sent_heads: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
             stopped: Mutex::new(false),
             wake: Condvar::new(),
             hanging: Mutex::new(0),
             hung: Condvar::new(),
             tls,
         });
-        let thread = std::thread::spawn({
+        let acceptor = Acceptor::new(listen(port), {
             let shared = shared.clone();
-            move || {
-                for stream in listener.incoming().flatten() {
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let shared = shared.clone();
-                    std::thread::spawn(move || shared.connection(stream));
-                }
+            move |stream| {
+                let shared = shared.clone();
+                std::thread::spawn(move || shared.connection(stream));
             }
         });
-        Self { address, shared, thread: Some(thread) }
+        Self { shared, acceptor }
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.acceptor.port()
     }
 
     /// The URL of `repo.git`.
     pub fn url(&self) -> String {
-        format!("http://{}/repo.git", self.address)
+        format!("http://{}/repo.git", self.acceptor.address())
     }
 
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
@@ -187,14 +189,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
         *self.shared.stopped.lock().unwrap() = true;
         self.shared.wake.notify_all();
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -226,8 +222,17 @@ impl Shared {
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             return self.respond(out, status, &headers, b"sorry", None);
         }
-        if let Some(answer) = behaviour.answers.as_ref().and_then(|answers| answers(&request)) {
-            return self.respond(out, &answer.status, &answer.headers, &answer.body, None);
+        if let Some(reply) = behaviour.answers.as_ref().and_then(|answers| answers(&request)) {
+            return match reply {
+                Reply::Whole(answer) => {
+                    self.respond(out, &answer.status, &answer.headers, &answer.body, None);
+                }
+                Reply::Cut(answer, bytes) => {
+                    self.send(out, &answer.status, &answer.headers, &answer.body, bytes);
+                }
+                Reply::Nothing => {}
+                Reply::Silence => self.hang(),
+            };
         }
         let wanted = behaviour.authorization.as_deref();
         if wanted.is_some_and(|wanted| request.header("authorization") != Some(wanted))
@@ -268,20 +273,33 @@ impl Shared {
         body: &[u8],
         hang_after: Option<usize>,
     ) {
+        let sent = self.send(out, status, headers, body, hang_after.unwrap_or(body.len()));
+        if sent && hang_after.is_some() {
+            self.hang();
+        }
+    }
+
+    /// Sends so much of a body, and says whether it could.
+    fn send(
+        &self,
+        out: &mut impl Write,
+        status: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        bytes: usize,
+    ) -> bool {
         let mut head =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
-        let part = &body[..hang_after.unwrap_or(body.len()).min(body.len())];
+        let part = &body[..bytes.min(body.len())];
         let sent =
             out.write_all(head.as_bytes()).and_then(|()| out.write_all(part)).and_then(|()| out.flush());
         self.sent.fetch_add(part.len() as u64, Ordering::SeqCst);
         self.sent_heads.fetch_add(head.len() as u64, Ordering::SeqCst);
-        if sent.is_ok() && hang_after.is_some() {
-            self.hang();
-        }
+        sent.is_ok()
     }
 
     /// Keeps a connection until the server ends.

@@ -1,18 +1,18 @@
 //! A real SSH server of the tests' own, reached through a proxy that can be told to misbehave.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gitops_git::{GitSource, GitSourceBuilder, SshKey};
 use tempfile::TempDir;
 
 use super::Repo;
+use super::acceptor::Acceptor;
 
 /// A program of OpenSSH, also where `PATH` does not lead to it.
 pub fn tool(name: &str) -> PathBuf {
@@ -58,9 +58,8 @@ struct Shared {
 pub struct Sshd {
     dir: TempDir,
     child: Child,
-    address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 impl Default for Sshd {
@@ -93,26 +92,18 @@ impl Sshd {
             .stderr(log)
             .spawn()
             .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut server = Self {
-            dir,
-            child,
-            address: listener.local_addr().unwrap(),
-            shared: Arc::default(),
-            thread: None,
-        };
+        let shared = Arc::<Shared>::default();
+        let acceptor = Acceptor::anywhere({
+            let shared = shared.clone();
+            move |stream| {
+                if let Ok(inner) = TcpStream::connect(("127.0.0.1", port)) {
+                    carry(stream, inner, &shared);
+                }
+            }
+        });
+        let mut server = Self { dir, child, shared, acceptor };
         server.authorize(&server.key());
         server.wait_for(port);
-        let shared = server.shared.clone();
-        server.thread = Some(std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if shared.stopping.load(Ordering::SeqCst) {
-                    return;
-                }
-                let Ok(inner) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                carry(stream, inner, &shared);
-            }
-        }));
         server
     }
 
@@ -142,7 +133,7 @@ impl Sshd {
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.acceptor.port()
     }
 
     /// The line of `known_hosts` that says that a key is this server's.
@@ -200,11 +191,6 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

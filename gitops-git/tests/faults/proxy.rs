@@ -1,11 +1,12 @@
 //! A way to a server that goes wrong where it is told to. Bytes are counted over all connections since it was told.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
+
+use super::common::acceptor::Acceptor;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,37 +54,29 @@ struct Shared {
 
 /// The way; it ends when this is dropped.
 pub(crate) struct Proxy {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 impl Proxy {
     /// The way to a port of this machine.
     pub(crate) fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        let thread = std::thread::spawn({
+        let acceptor = Acceptor::anywhere({
             let shared = shared.clone();
-            move || {
-                for stream in listener.incoming().flatten() {
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if shared.way().closed {
-                        continue;
-                    }
-                    let Ok(inner) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+            move |stream| {
+                if !shared.way().closed
+                    && let Ok(inner) = TcpStream::connect(("127.0.0.1", port))
+                {
                     carry(stream, inner, &shared);
                 }
             }
         });
-        Self { address, shared, thread: Some(thread) }
+        Self { shared, acceptor }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.acceptor.port()
     }
 
     /// Says what goes wrong from now on, counted from now on.
@@ -110,11 +103,6 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

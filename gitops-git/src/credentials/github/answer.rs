@@ -6,7 +6,7 @@ use gitops_core::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use crate::transport::http as transport;
+use crate::transport::http::limited_for;
 use crate::{GitError, Login};
 
 /// Tokens end an hour after they were made; we ask for another these minutes before.
@@ -48,7 +48,7 @@ pub(super) fn refusal(
     installation: u64,
     now: Timestamp,
 ) -> GitError {
-    let retry_after = transport::retry_after(headers).or_else(|| until_reset(headers, now));
+    let retry_after = limited_for(headers, now);
     let code = status.as_u16();
     let denied = |why: &str| GitError::Denied { detail: format!("{why} (HTTP status {code})") };
     match code {
@@ -63,21 +63,10 @@ pub(super) fn refusal(
             denied(&format!("App {app} has no installation {installation}: it was removed, or never made"))
         }
         422 => denied(&format!(
-            "installation {installation} does not give what was asked for: it needs the permission to read \"Contents\" of the repositories"
+            "installation {installation} does not give what was asked for: it needs the permission to read \"Contents\" of the repositories, and those of with_permission()"
         )),
         _ => GitError::NotGitHub { detail: format!("HTTP status {code}") },
     }
-}
-
-/// The time until the rate is no longer limited, if it is.
-fn until_reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if number("x-ratelimit-remaining")? > 0 {
-        return None;
-    }
-    let reset = i64::try_from(number("x-ratelimit-reset")?).ok()?;
-    let wait = reset.saturating_sub(now.as_second());
-    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The private key of an App.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use rsa::RsaPrivateKey;
@@ -10,6 +8,7 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 
 use crate::GitError;
+use crate::credentials::file;
 
 /// No key is longer.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -17,19 +16,18 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// What RS256 asks for (RFC 7518, 3.3).
 const MIN_BITS: usize = 2048;
 
+const NONE: &str = "the file does not hold an RSA private key in PEM, without a passphrase";
+
 /// Reads a key from a file.
 pub(super) fn read(path: &Path) -> Result<RsaPrivateKey, GitError> {
     let fail = |reason: &str| GitError::Credential { reason: format!("{}: {reason}", path.display()) };
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
-        .map_err(|error| fail(&error.kind().to_string()))?;
+    let bytes = file::read(path, MAX_BYTES).map_err(|reason| GitError::Credential { reason })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| fail(NONE))?;
     parse(text.trim()).map_err(fail)
 }
 
 /// PKCS #1, as GitHub gives keys out, or PKCS #8. The parsers' own errors are not told: they may tell of the key.
 fn parse(text: &str) -> Result<RsaPrivateKey, &'static str> {
-    const NONE: &str = "the file does not hold an RSA private key in PEM, without a passphrase";
     let key = if text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
         RsaPrivateKey::from_pkcs1_pem(text).map_err(|_| NONE)?
     } else {

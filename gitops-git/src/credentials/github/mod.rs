@@ -4,18 +4,19 @@ mod answer;
 mod jwt;
 mod key;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use gitops_core::{Cx, Fault, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Url};
 use rsa::rand_core::OsRng;
 
 use super::provider::{CredentialProvider, CredentialRequest, Login};
 use crate::GitError;
-use crate::transport::http::{explain, shown};
+use crate::transport::http::{explain, redirected_to, shown};
 
 /// An answer names each repository at length if the token was limited to some.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -25,7 +26,7 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// request at a time. A token that GitHub no longer takes is replaced at once.
 ///
 /// The App needs the repository permission "Contents: Read-only"; tokens are asked for with that alone, whatever else the App
-/// may do.
+/// may do, unless [`Self::with_permission`] says more.
 ///
 /// The request goes to `api.github.com`, or where [`Self::with_api`] says, over `https` and by the settings of the source: its
 /// authorities, proxy, limits on time and allowed addresses. A redirect is refused.
@@ -55,6 +56,8 @@ pub struct GitHubApp {
     key_file: PathBuf,
     api: String,
     repositories: Vec<String>,
+    /// In the order of their names, so that the credential's identity is the same however they were given.
+    permissions: BTreeMap<String, String>,
 }
 
 impl GitHubApp {
@@ -67,6 +70,7 @@ impl GitHubApp {
             key_file: key_file.into(),
             api: "https://api.github.com".into(),
             repositories: Vec::new(),
+            permissions: BTreeMap::from([("contents".into(), "read".into())]),
         }
     }
 
@@ -82,6 +86,14 @@ impl GitHubApp {
     #[must_use]
     pub fn with_repositories(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.repositories = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks for tokens with one more permission, which the App needs to have: `("pull_requests", "write")` for pull requests,
+    /// `("contents", "write")` to push. The names are those of GitHub's API ("Create an installation access token for an app").
+    #[must_use]
+    pub fn with_permission(mut self, name: impl Into<String>, access: impl Into<String>) -> Self {
+        self.permissions.insert(name.into(), access.into());
         self
     }
 
@@ -104,7 +116,7 @@ impl GitHubApp {
 
     /// What is asked for.
     fn wish(&self) -> serde_json::Value {
-        let mut wish = serde_json::json!({"permissions": {"contents": "read"}});
+        let mut wish = serde_json::json!({"permissions": self.permissions});
         if !self.repositories.is_empty() {
             wish["repositories"] = self.repositories.clone().into();
         }
@@ -148,11 +160,6 @@ impl GitHubApp {
         }
         answer::login(&body, Timestamp::now())
     }
-}
-
-fn redirected_to(response: &Response) -> String {
-    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-    location.and_then(|text| response.url().join(text).ok()).map_or_else(String::new, |url| shown(&url))
 }
 
 #[async_trait]

@@ -1,13 +1,11 @@
 //! Who we are to TLS.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use reqwest::Identity;
 
 use crate::GitError;
-use crate::credentials::digest;
+use crate::credentials::{digest, file};
 use crate::error::chain;
 
 /// No chain of certificates and no key is longer.
@@ -61,10 +59,5 @@ pub(super) fn unusable(reason: &str) -> GitError {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, GitError> {
-    let fail = |reason: &str| unusable(&format!("{}: {reason}", path.display()));
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| fail(&error.kind().to_string()))?;
-    if bytes.len() as u64 == MAX_BYTES { Err(fail("the file is too large")) } else { Ok(bytes) }
+    file::read(path, MAX_BYTES).map_err(|reason| unusable(&reason))
 }

@@ -20,20 +20,20 @@ use crate::stop::{Stop, lock};
 const MAX_LOST: usize = 3;
 
 /// A request of the conversation.
-pub(super) struct Asked {
-    pub(super) client: Client,
-    pub(super) method: Method,
-    pub(super) url: Url,
+pub(crate) struct Asked {
+    pub(crate) client: Client,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
     /// All but the credential.
-    pub(super) headers: HeaderMap,
-    pub(super) who: Who,
-    pub(super) silence: Duration,
-    pub(super) stop: Stop,
+    pub(crate) headers: HeaderMap,
+    pub(crate) who: Who,
+    pub(crate) silence: Duration,
+    pub(crate) stop: Stop,
 }
 
 impl Asked {
     /// Sends it, and waits for the head of the answer; again if the server refuses the credential and there is another.
-    pub(super) fn send(self, body: &[u8]) -> Result<Response, GitError> {
+    pub(crate) fn send(self, body: &[u8]) -> Result<Response, GitError> {
         let mut lost = 0;
         loop {
             let mut headers = self.headers.clone();

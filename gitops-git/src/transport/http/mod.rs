@@ -4,9 +4,12 @@
 //! host, and errors keep their meaning.
 
 mod certificate;
+mod choices;
 mod client;
 mod exchange;
 mod proxy;
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+mod rate_limit;
 mod who;
 
 use std::any::Any;
@@ -23,18 +26,21 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url};
 
 pub(crate) use self::certificate::ClientCertificate;
-pub(crate) use self::client::{ClientSettings, authorities};
-#[cfg(feature = "github-app")]
+pub(crate) use self::choices::Choices;
+pub(crate) use self::client::ClientSettings;
+use self::client::authorities;
+pub(crate) use self::exchange::Asked;
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
 pub(crate) use self::exchange::explain;
-use self::exchange::{Asked, Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
-pub(crate) use self::proxy::{Proxy, Way};
-use self::who::Who;
+use self::exchange::{Body, Head, Later, Slot, Upload, accept, expect_content, header_lines};
+use self::proxy::{Proxy, Way};
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+pub(crate) use self::rate_limit::limited_for;
+pub(crate) use self::who::{Scheme, Who};
 use crate::error::shorten;
 use crate::remote::Remote;
 use crate::stop::{Stop, lock};
-use crate::{CredentialRequest, GitError};
-#[cfg(feature = "github-app")]
-pub(crate) use gitops_net::retry_after;
+use crate::{CredentialRequest, Credentials, GitError};
 
 /// Redirects that lead somewhere else on the same server; more are a circle.
 const MAX_REDIRECTS: usize = 5;
@@ -68,7 +74,7 @@ impl HttpPlace {
 
     /// The client for the caller's runtime; its connections are used again by the next question, as long as our own
     /// certificate is what it was. Reads that, if it is in files.
-    fn client(&self, stop: &Stop) -> Result<Client, GitError> {
+    pub(crate) fn client(&self, stop: &Stop) -> Result<Client, GitError> {
         let runtime = stop.runtime().id();
         let own = self.settings.own_certificate()?;
         let mut kept = lock(&self.client);
@@ -81,6 +87,17 @@ impl HttpPlace {
         let client = self.settings.client(&self.url, own.as_deref())?;
         *kept = Some(Kept { runtime, own, client: client.clone() });
         Ok(client)
+    }
+
+    /// Asks who we are to the server.
+    pub(crate) fn who(
+        &self,
+        credentials: Option<Credentials>,
+        scheme: Scheme,
+        silence: Duration,
+        stop: &Stop,
+    ) -> Result<Who, GitError> {
+        Who::new(self.url.clone(), credentials, scheme, self.credential_request(), silence, stop)
     }
 
     fn credential_request(&self) -> CredentialRequest {
@@ -101,11 +118,10 @@ pub(crate) fn connect(
         .map_err(|error| GitError::InvalidUrl { reason: shorten(&error.to_string()) })?;
     let silence = remote.limits.silence;
     let client = place.client(stop)?;
-    let request = place.credential_request();
     let http = HttpClient {
         client,
         origin: place.url.clone(),
-        who: Who::new(place.url.clone(), remote.credentials.clone(), request, silence, stop)?,
+        who: place.who(remote.credentials.clone(), Scheme::Basic, silence, stop)?,
         moved_to: None,
         received: Arc::default(),
         limit: remote.limits.received_bytes,
@@ -228,6 +244,13 @@ fn same_server(a: &Url, b: &Url) -> bool {
 pub(crate) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     shorten(&format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()))
+}
+
+/// Where an answer points to, if it says so, without anything that may be secret.
+#[cfg(any(feature = "github-app", feature = "pull-request"))]
+pub(crate) fn redirected_to(response: &Response) -> String {
+    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
+    location.and_then(|text| response.url().join(text).ok()).map_or_else(String::new, |url| shown(&url))
 }
 
 impl Http for HttpClient {

@@ -13,14 +13,25 @@ use super::same_server;
 use crate::stop::{Stop, lock};
 use crate::{CredentialRequest, Credentials, GitError, Login};
 
+/// How a credential is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scheme {
+    /// User and secret (RFC 7617), as Git servers take tokens, too.
+    Basic,
+    /// The secret alone, after this word.
+    #[cfg(feature = "pull-request")]
+    Token(&'static str),
+}
+
 /// The credential that is in use, and where another comes from when the server refuses it.
 #[derive(Clone)]
-pub(super) struct Who(Arc<Inner>);
+pub(crate) struct Who(Arc<Inner>);
 
 struct Inner {
     /// The URL that the credential was given for.
     origin: Url,
     credentials: Option<Credentials>,
+    scheme: Scheme,
     request: CredentialRequest,
     silence: Duration,
     stop: Stop,
@@ -39,12 +50,14 @@ impl Who {
     pub(super) fn new(
         origin: Url,
         credentials: Option<Credentials>,
+        scheme: Scheme,
         request: CredentialRequest,
         silence: Duration,
         stop: &Stop,
     ) -> Result<Self, GitError> {
         let now = Mutex::default();
-        let who = Self(Arc::new(Inner { origin, credentials, request, silence, stop: stop.clone(), now }));
+        let who =
+            Self(Arc::new(Inner { origin, credentials, scheme, request, silence, stop: stop.clone(), now }));
         let login = who.ask(None)?;
         lock(&who.0.now).login = login;
         Ok(who)
@@ -78,8 +91,17 @@ impl Who {
         Ok(is_other)
     }
 
+    /// A text of the server without the credential, should it repeat that.
+    #[cfg(feature = "pull-request")]
+    pub(crate) fn hide(&self, text: &str) -> String {
+        match &lock(&self.0.now).login {
+            Some((login, _)) if !login.secret.is_empty() => text.replace(&login.secret, "…"),
+            _ => text.to_owned(),
+        }
+    }
+
     fn ask(&self, refused: Option<&Login>) -> Result<Option<(Login, HeaderValue)>, GitError> {
-        let Inner { credentials, request, silence, stop, .. } = &*self.0;
+        let Inner { credentials, scheme, request, silence, stop, .. } = &*self.0;
         let Some(credentials) = credentials else { return Ok(None) };
         let Some(provided) = credentials.for_http() else {
             return Err(GitError::Bug("an SSH credential is to be sent over HTTP".into()));
@@ -96,15 +118,23 @@ impl Who {
                 (at, Ok(error)) => GitError::CredentialProvider(Fault { class, at, source: error }),
                 (at, Err(source)) => GitError::CredentialProvider(Fault { class, at, source }),
             })?;
-        let header = header(&login)?;
+        let header = scheme.header(&login)?;
         Ok(Some((login, header)))
     }
 }
 
-fn header(login: &Login) -> Result<HeaderValue, GitError> {
-    let encoded = STANDARD.encode(format!("{}:{}", login.user, login.secret));
-    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
-        .map_err(|_| GitError::Credential { reason: "no HTTP header can carry it".into() })?;
-    value.set_sensitive(true);
-    Ok(value)
+impl Scheme {
+    fn header(self, login: &Login) -> Result<HeaderValue, GitError> {
+        let text = match self {
+            Self::Basic => {
+                format!("Basic {}", STANDARD.encode(format!("{}:{}", login.user, login.secret)))
+            }
+            #[cfg(feature = "pull-request")]
+            Self::Token(word) => format!("{word} {}", login.secret),
+        };
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| GitError::Credential { reason: "no HTTP header can carry it".into() })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
 }
