@@ -117,6 +117,8 @@ mod versions;
 mod wanted;
 #[cfg(feature = "webhook")]
 pub mod webhook;
+#[cfg(feature = "write")]
+pub mod write;
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "https"))]

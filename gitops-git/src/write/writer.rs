@@ -1,0 +1,344 @@
+//! [`GitWriter`]: commits on a branch, without a checkout.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_core::{Backoff, Clock, Cx, Dice, Fault, Revision, SystemClock};
+
+use super::attempt::{Attempt, Decision, Sent, Step};
+use super::files::{Edit, FileLimits};
+use super::outcome::{Outcome, Written};
+use super::request::CommitRequest;
+use super::work::{Built, Job, Work};
+use super::{Identity, WriteError};
+use crate::mirror::Depth;
+use crate::stop::{self, lock};
+use crate::{GitError, GitSource};
+
+/// How often it is asked what became of a commit, once there are no more attempts.
+const MAX_QUESTIONS: u32 = 4;
+
+/// How often one attempt may find that it needs another commit: tips move while they are fetched.
+const FETCHES_PER_ATTEMPT: u32 = 4;
+
+/// Makes commits on the branches of a [`GitSource`]'s repository, and pushes them, with that source's credentials and limits.
+///
+/// # What lands
+/// A commit is made in memory, on the tip that the server names, and pushed with that tip as the expected one: if somebody
+/// else was faster, the server refuses, and the *change* is made again on the new tip, after a wait that grows and is partly
+/// left to chance. So nothing that others pushed is ever undone, and no merge is made. Whether a commit landed is known also
+/// when the connection breaks after it was sent: then the server is asked, until the answer is certain or the attempts are
+/// used up ([`WriteError::OutcomeUnknown`]).
+///
+/// Only what was written is sent; objects of attempts that failed are kept nowhere.
+///
+/// # Cancellation
+/// With the context's deadline or cancellation, an operation ends soon: with [`WriteError::OutcomeUnknown`] if a commit was
+/// sent by then and its fate is open, and else nothing has landed. When the future is dropped in the middle, a commit may
+/// land unseen.
+///
+/// # Errors
+/// All operations fail with a [`Fault`] that holds a [`WriteError`] or, where the reading part failed, a [`GitError`].
+#[derive(Clone)]
+pub struct GitWriter {
+    source: GitSource,
+    author: Identity,
+    committer: Option<Identity>,
+    attempts: u32,
+    backoff: Backoff,
+    limits: FileLimits,
+    clock: Arc<dyn Clock>,
+    dice: Arc<Dice>,
+}
+
+impl fmt::Debug for GitWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitWriter")
+            .field("source", &self.source)
+            .field("author", &self.author)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitSource {
+    /// What commits to this repository, as `author`. It has the source's mirror, credentials and limits. Where the source
+    /// verifies the commits of branches, nothing is built upon one that may not be trusted.
+    pub fn writer(&self, author: Identity) -> GitWriter {
+        let mut backoff = Backoff::default();
+        // Half of a wait at least is left to chance: who lost the same race must not meet again.
+        (backoff.base, backoff.max, backoff.jitter) =
+            (Duration::from_millis(100), Duration::from_secs(5), 0.9);
+        GitWriter {
+            source: self.clone(),
+            author,
+            committer: None,
+            attempts: 10,
+            backoff,
+            limits: FileLimits { file: 16 * 1024 * 1024, written: 256 * 1024 * 1024 },
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(Dice::random()),
+        }
+    }
+}
+
+impl GitWriter {
+    /// Another committer than the author, who is it otherwise.
+    #[must_use]
+    pub fn with_committer(mut self, committer: Identity) -> Self {
+        self.committer = Some(committer);
+        self
+    }
+
+    /// How many commits are made, one after the other, until one lands; 10 by default, at least 1.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// How long to wait after a lost race: by default 100 ms, doubling up to 5 s, of which nine tenths are left to chance.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The largest file that an edit may read or write; 16 MiB by default.
+    #[must_use]
+    pub fn with_max_file_bytes(mut self, bytes: u64) -> Self {
+        self.limits.file = bytes;
+        self
+    }
+
+    /// Where the times of commits come from.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where the chance in waits comes from.
+    #[must_use]
+    pub fn with_dice(mut self, dice: Dice) -> Self {
+        self.dice = Arc::new(dice);
+        self
+    }
+
+    /// Makes an edit, and commits it. The edit is made again for each attempt.
+    pub async fn commit(
+        &self,
+        cx: &Cx,
+        request: &CommitRequest,
+        edit: impl Edit + 'static,
+    ) -> Result<Outcome, Fault> {
+        self.run(cx, request, Work::Edit(Box::new(edit))).await
+    }
+
+    pub(super) async fn run(&self, cx: &Cx, request: &CommitRequest, work: Work) -> Result<Outcome, Fault> {
+        let (reference, onto) =
+            request.target.references().map_err(|error| error.at(&self.source.remote().identity))?;
+        let place = self.source.place(&reference);
+        let author = request.author.clone().unwrap_or_else(|| self.author.clone());
+        let job = Arc::new(Job {
+            work,
+            request: request.clone(),
+            reference,
+            onto,
+            committer: self.committer.clone().unwrap_or_else(|| self.author.clone()),
+            author,
+            clock: self.clock.clone(),
+            limits: self.limits,
+        });
+        let mut run = Run::new(self, cx, job);
+        run.to_the_end().await.map_err(|error| error.at(place))
+    }
+}
+
+/// The attempts of one commit.
+struct Run<'a> {
+    writer: &'a GitWriter,
+    cx: &'a Cx,
+    job: Arc<Job>,
+    depth: Depth,
+    sent: Sent,
+    trusted: Option<HashSet<gix::ObjectId>>,
+    attempts: u32,
+    questions: u32,
+}
+
+impl<'a> Run<'a> {
+    fn new(writer: &'a GitWriter, cx: &'a Cx, job: Arc<Job>) -> Self {
+        let source = &writer.source;
+        Self {
+            depth: if job.work.needs_history() { Depth::Whole } else { source.shallow_depth() },
+            trusted: source.verifies_tips().then(HashSet::new),
+            writer,
+            cx,
+            job,
+            sent: Sent::default(),
+            attempts: 0,
+            questions: 0,
+        }
+    }
+
+    async fn to_the_end(&mut self) -> Result<Outcome, WriteError> {
+        let done = self.attempts().await;
+        let open = lock(&self.sent).last().map(|built| built.commit.to_string());
+        match (done, open) {
+            (Err(error), Some(commit)) => Err(WriteError::OutcomeUnknown {
+                commit,
+                reference: self.job.reference.clone(),
+                reason: error.to_string(),
+            }),
+            (done, _) => done,
+        }
+    }
+
+    async fn attempts(&mut self) -> Result<Outcome, WriteError> {
+        let mut fetches = 0;
+        loop {
+            let step = match self.step().await {
+                Ok(Step::Fetch(needed))
+                    if fetches < self.writer.attempts.saturating_mul(FETCHES_PER_ATTEMPT) =>
+                {
+                    fetches += 1;
+                    match self.fetch(needed).await {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    }
+                }
+                step => step,
+            };
+            let last = match step {
+                Ok(Step::Landed(built) | Step::HadLanded(built)) => return Ok(self.landed(built).await),
+                Ok(Step::Unchanged(tip)) => return Ok(Outcome::Unchanged { tip: revision(tip) }),
+                Ok(Step::Deepen) => {
+                    self.depth = Depth::Whole;
+                    continue;
+                }
+                Ok(Step::Fetch(_)) => "the branch moves faster than it can be fetched".to_owned(),
+                Ok(Step::Lost(reason) | Step::Unknown(reason)) => reason,
+                // What was sent before is worth another question.
+                Err(error) if error.class().is_transient() && !lock(&self.sent).is_empty() => {
+                    error.to_string()
+                }
+                Err(error) => return Err(error),
+            };
+            tracing::debug!(reference = %self.job.reference, attempt = self.attempts, %last, "a commit has not landed");
+            if !self.may_go_on() {
+                let (reference, attempts) = (self.job.reference.clone(), self.attempts);
+                return Err(WriteError::NotLanded { reference, attempts, last });
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Whether there is another attempt, or, if something was sent, another question.
+    fn may_go_on(&mut self) -> bool {
+        if self.attempts < self.writer.attempts {
+            return true;
+        }
+        self.questions += 1;
+        !lock(&self.sent).is_empty() && self.questions <= MAX_QUESTIONS
+    }
+
+    async fn wait(&self) -> Result<(), WriteError> {
+        let failures = self.attempts.max(1) + self.questions;
+        let wait = self.writer.backoff.after(failures, self.writer.dice.roll());
+        tokio::select! {
+            biased;
+            () = self.cx.cancel.cancelled() => Err(GitError::Cancelled.into()),
+            done = tokio::time::timeout_at(self.cx.deadline, tokio::time::sleep(wait)) => {
+                done.map_err(|_| GitError::Deadline.into())
+            }
+        }
+    }
+
+    async fn fetch(&mut self, needed: super::base::Needed) -> Result<(), WriteError> {
+        let source = &self.writer.source;
+        let reference = self.job.onto.as_deref().unwrap_or(&self.job.reference);
+        source.obtain_for_writing(self.cx, needed, self.depth, reference).await.map_err(WriteError::Edit)?;
+        if needed.is_base
+            && let Some(trusted) = &mut self.trusted
+        {
+            trusted.insert(needed.id);
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<Step, WriteError> {
+        let source = &self.writer.source;
+        let repository = source.repository(self.cx, self.depth).await.map_err(WriteError::Edit)?;
+        let only_ask = self.attempts >= self.writer.attempts;
+        let attempt = Attempt {
+            job: self.job.clone(),
+            remote: source.remote().clone(),
+            repository,
+            depth: self.depth,
+            sent: self.sent.clone(),
+            trusted: self.trusted.clone(),
+            only_ask,
+        };
+        let step = if self.job.request.dry_run {
+            let names = [Some(self.job.reference.clone()), self.job.onto.clone()];
+            let tips = source.tips(self.cx, names.into_iter().flatten().collect()).await?;
+            let get = |name: Option<&String>| name.and_then(|name| tips.get(name).copied());
+            let (tip, onto) = (get(Some(&self.job.reference)), get(self.job.onto.as_ref()));
+            stop::run(self.cx, move |stop| Ok(attempt.rehearse(tip, onto, stop))).await?
+        } else {
+            stop::run(self.cx, move |stop| Ok(attempt.run(stop))).await?
+        };
+        if matches!(step, Ok(Step::Lost(_) | Step::Landed(_)))
+            || matches!(step, Ok(Step::Unknown(_)) if !only_ask)
+        {
+            self.attempts += 1;
+        }
+        step
+    }
+
+    async fn landed(&self, built: Built) -> Outcome {
+        lock(&self.sent).clear();
+        let pushed = !self.job.request.dry_run;
+        if pushed {
+            let source = &self.writer.source;
+            if let Ok(repository) = source.repository(self.cx, self.depth).await {
+                // Else it is fetched when it is needed.
+                let kept = source.keep_pushed(self.cx, self.depth, repository, built.pack.clone()).await;
+                if let Err(error) = kept {
+                    tracing::debug!(%error, "what was pushed is not kept in the mirror");
+                }
+            }
+        }
+        Outcome::Written(Written {
+            commit: revision(built.commit),
+            parent: revision(built.base.parent),
+            reference: self.job.reference.clone(),
+            changed: built.changed,
+            attempts: self.attempts,
+            pushed,
+            diff: built.diff,
+        })
+    }
+}
+
+impl Attempt {
+    /// All but the push.
+    fn rehearse(
+        &self,
+        tip: Option<gix::ObjectId>,
+        onto: Option<gix::ObjectId>,
+        stop: &stop::Stop,
+    ) -> Result<Step, WriteError> {
+        let repo = self.repository.open(self.remote.limits.object_bytes)?.with_object_memory();
+        Ok(match self.place(tip, onto, &repo, stop)? {
+            Decision::Push(built) => Step::Landed(built),
+            Decision::Stop(step) => step,
+        })
+    }
+}
+
+fn revision(id: gix::ObjectId) -> Revision {
+    Revision::new(id.to_string())
+}
