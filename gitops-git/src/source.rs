@@ -149,9 +149,15 @@ impl GitSource {
         Ok(Arc::new(Sifted::new(snapshot, &self.inner.settings.sieve)))
     }
 
-    pub(crate) async fn read(&self, cx: &Cx, mut wanted: Wanted) -> Result<GitSnapshot, Fault> {
+    async fn read(&self, cx: &Cx, mut wanted: Wanted) -> Result<GitSnapshot, Fault> {
+        wanted.depth =
+            self.depth(cx, &wanted).await.map_err(|fault| fault.at(self.place(&wanted.shown())))?;
+        self.read_in(cx, wanted).await
+    }
+
+    /// The same from the mirror of the depth that is wanted.
+    pub(crate) async fn read_in(&self, cx: &Cx, wanted: Wanted) -> Result<GitSnapshot, Fault> {
         let place = self.place(&wanted.shown());
-        wanted.depth = self.depth(cx, &wanted).await.map_err(|fault| fault.at(&place))?;
         let mut mirror = cx.bound(&place, self.inner.slot(wanted.depth).clone().lock_owned()).await?;
         let inner = self.inner.clone();
         stop::run(cx, move |stop| {

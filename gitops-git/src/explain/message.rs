@@ -32,7 +32,7 @@ fn split(message: &str) -> (&str, &str) {
 }
 
 /// The first paragraph as one line: `%s` of `git log`.
-pub(super) fn subject(message: &str) -> String {
+pub(crate) fn subject(message: &str) -> String {
     let lines: Vec<&str> = split(message).0.lines().map(|line| line.trim_end_matches(is_space)).collect();
     lines.join(" ")
 }

@@ -23,5 +23,5 @@ pub use message::Trailer;
 pub use options::HistoryOptions;
 
 #[cfg(feature = "write")]
-pub(crate) use message::trailers;
+pub(crate) use message::{subject, trailers};
 pub(crate) use node::Reader;

@@ -161,7 +161,7 @@ impl Attempt {
             if !repo.has_object(tip) {
                 return Ok(Some(Step::Fetch(Needed { id: tip, is_base: false })));
             }
-            if descends(repo, tip, &built, stop)? {
+            if descends(repo, tip, built.commit, [built.base.parent], stop)? {
                 return Ok(Some(Step::HadLanded(built)));
             }
         }
@@ -209,18 +209,18 @@ fn refuses(error: &GitError) -> bool {
     )
 }
 
-/// Whether a tip comes after a commit that was made. Only what came after that one's parent is looked at.
+/// Whether a tip is a commit, or comes after it. What `hidden` come after is not looked at.
 pub(super) fn descends(
     repo: &gix::Repository,
     tip: gix::ObjectId,
-    built: &Built,
+    id: gix::ObjectId,
+    hidden: impl IntoIterator<Item = gix::ObjectId>,
     stop: &Stop,
 ) -> Result<bool, WriteError> {
-    let walk =
-        repo.rev_walk([tip]).with_hidden([built.base.parent]).all().map_err(|error| damaged(&error))?;
+    let walk = repo.rev_walk([tip]).with_hidden(hidden).all().map_err(|error| damaged(&error))?;
     for commit in walk {
         stop.check()?;
-        if commit.map_err(|error| damaged(&error))?.id == built.commit {
+        if commit.map_err(|error| damaged(&error))?.id == id {
             return Ok(true);
         }
     }

@@ -56,7 +56,7 @@ impl GitSource {
     ) -> Result<(), Fault> {
         let mut wanted =
             Wanted::new(&Revision::new(needed.id.to_string()), None).map_err(|error| error.at(reference))?;
-        wanted.needs_history = depth == Depth::Whole;
+        wanted.depth = depth;
         if needed.is_base {
             wanted.reference = Some(reference.to_owned());
             lock(&self.inner.tips).insert(reference.to_owned(), needed.id);
@@ -64,7 +64,7 @@ impl GitSource {
         if self.verifies() && !(needed.is_base && self.verifies_tips()) {
             wanted.only_read();
         }
-        self.read(cx, wanted).await.map(drop)
+        self.read_in(cx, wanted).await.map(drop)
     }
 
     /// Whether a commit that is made on a tip must not be made on one that is not signed: it would vouch for that.

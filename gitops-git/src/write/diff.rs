@@ -40,6 +40,11 @@ pub(super) fn unified(repo: &gix::Repository, files: &[Difference]) -> Result<St
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// Whether Git takes it for something else than text.
+pub(super) fn is_binary(content: &[u8]) -> bool {
+    content.iter().take(BINARY_BYTES).any(|byte| *byte == 0)
+}
+
 fn is_file(leaf: Leaf) -> bool {
     matches!(leaf.1, Mode::Blob | Mode::BlobExecutable)
 }
@@ -81,7 +86,7 @@ fn one(
     let name =
         |leaf: Option<Leaf>, side| leaf.map_or_else(|| "/dev/null".to_owned(), |_| format!("{side}/{path}"));
     let (from, to) = (name(old, "a"), name(new, "b"));
-    if [&before, &after].iter().any(|bytes| bytes.iter().take(BINARY_BYTES).any(|byte| *byte == 0)) {
+    if is_binary(&before) || is_binary(&after) {
         line(format!("Binary files {from} and {to} differ\n"));
         return Ok(());
     }

@@ -10,12 +10,16 @@ use super::files::{Edit, FileLimits, Files};
 use super::message::Message;
 use super::outcome::ChangedFile;
 use super::request::{Base, CommitRequest};
+use super::restore::Restore;
+use super::revert::Revert;
 use super::{Identity, WriteError, diff, pack};
 use crate::stop::Stop;
 
 /// What is to be changed.
 pub(super) enum Work {
     Edit(Box<dyn Edit>),
+    Revert(Revert),
+    Restore(Restore),
 }
 
 /// The tree that comes of it.
@@ -55,13 +59,16 @@ impl Work {
     pub(super) fn needs(&self) -> Vec<gix::ObjectId> {
         match self {
             Self::Edit(_) => Vec::new(),
+            Self::Revert(revert) => revert.needs().collect(),
+            Self::Restore(restore) => vec![restore.from],
         }
     }
 
     /// Whether it reads history.
     pub(super) fn needs_history(&self) -> bool {
         match self {
-            Self::Edit(_) => false,
+            Self::Edit(_) | Self::Restore(_) => false,
+            Self::Revert(_) => true,
         }
     }
 
@@ -70,6 +77,7 @@ impl Work {
         repo: &gix::Repository,
         tree: gix::ObjectId,
         limits: FileLimits,
+        stop: &Stop,
     ) -> Result<Made, WriteError> {
         match self {
             Self::Edit(edit) => {
@@ -78,6 +86,8 @@ impl Work {
                 let (tree, notes) = files.finish()?;
                 Ok(Made { tree, notes, message: None })
             }
+            Self::Revert(revert) => revert.make(repo, tree, stop),
+            Self::Restore(restore) => restore.make(repo, tree),
         }
     }
 }
@@ -91,7 +101,7 @@ impl Job {
         stop: &Stop,
     ) -> Result<Option<Built>, WriteError> {
         let parent = tree_of(repo, base.parent)?;
-        let made = self.work.make(repo, parent, self.limits)?;
+        let made = self.work.make(repo, parent, self.limits, stop)?;
         stop.check()?;
         if made.tree == parent {
             return Ok(None);

@@ -5,15 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitops_core::{Backoff, Clock, Cx, Dice, Fault, Revision, SystemClock};
+use gitops_core::{Backoff, Clock, Cx, Dice, Fault, RepoPath, Revision, SystemClock};
 
-use super::attempt::{Attempt, Decision, Sent, Step};
+use super::attempt::{Attempt, Decision, Sent, Step, descends};
+use super::base::Needed;
 use super::files::{Edit, FileLimits};
 use super::outcome::{Outcome, Written};
-use super::request::CommitRequest;
+use super::request::{CommitRequest, Target};
+use super::restore::Restore;
+use super::revert::Revert;
 use super::work::{Built, Job, Work};
 use super::{Identity, WriteError};
 use crate::mirror::Depth;
+use crate::reference::commit_id;
 use crate::stop::{self, lock};
 use crate::{GitError, GitSource};
 
@@ -136,6 +140,87 @@ impl GitWriter {
         self.run(cx, request, Work::Edit(Box::new(edit))).await
     }
 
+    /// Undoes what commits changed, and keeps what came after them: a three-way merge for each, as by `git revert`, and one
+    /// commit for all. Without a message of the request, it has Git's.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] names the files in which what was changed has been changed again.
+    /// [`WriteError::CannotRevert`] asks for the parent to go back to, if a commit is a merge.
+    pub async fn revert(&self, cx: &Cx, request: &CommitRequest, revert: &Revert) -> Result<Outcome, Fault> {
+        self.run(cx, request, Work::Revert(revert.clone())).await
+    }
+
+    /// Puts a file, or a directory with all that is in it, back to what it was at a revision; what is there beside it goes away.
+    ///
+    /// # Errors
+    /// [`GitError::PathNotFound`] if there was nothing at the path.
+    pub async fn restore(
+        &self,
+        cx: &Cx,
+        request: &CommitRequest,
+        path: &RepoPath,
+        revision: &Revision,
+    ) -> Result<Outcome, Fault> {
+        self.put_back(cx, request, path, revision, "Restore").await
+    }
+
+    /// Puts all of an application's path back to what it was at a revision: the last good one, as a rule. It differs from
+    /// [`restore`](Self::restore) in the message only.
+    ///
+    /// # Errors
+    /// As for [`restore`](Self::restore).
+    pub async fn rollback_to(
+        &self,
+        cx: &Cx,
+        request: &CommitRequest,
+        path: &RepoPath,
+        revision: &Revision,
+    ) -> Result<Outcome, Fault> {
+        self.put_back(cx, request, path, revision, "Roll back").await
+    }
+
+    async fn put_back(
+        &self,
+        cx: &Cx,
+        request: &CommitRequest,
+        path: &RepoPath,
+        revision: &Revision,
+        verb: &'static str,
+    ) -> Result<Outcome, Fault> {
+        let from = commit_id(&revision.id).map_err(|error| error.at(self.source.place(&revision.id)))?;
+        self.run(cx, request, Work::Restore(Restore { path: path.clone(), from, verb })).await
+    }
+
+    /// Whether a commit is on a branch of the server's, as its tip or before that: for one of which that was not known
+    /// ([`WriteError::OutcomeUnknown`]). A commit that has not landed yet may still do so while the server is at work.
+    pub async fn has_landed(&self, cx: &Cx, branch: &str, commit: &Revision) -> Result<bool, Fault> {
+        let source = &self.source;
+        let (reference, _) =
+            Target::branch(branch).references().map_err(|error| error.at(&source.remote().identity))?;
+        let asked = async {
+            let id = commit_id(&commit.id)?;
+            let Some(tip) = source.tips(cx, vec![reference.clone()]).await?.remove(&reference) else {
+                return Ok(false);
+            };
+            if tip == id {
+                return Ok(true);
+            }
+            let needed = Needed { id: tip, is_base: false };
+            source
+                .obtain_for_writing(cx, needed, Depth::Whole, &reference)
+                .await
+                .map_err(WriteError::Edit)?;
+            let repository = source.repository(cx, Depth::Whole).await.map_err(WriteError::Edit)?;
+            let object_bytes = source.remote().limits.object_bytes;
+            let found = stop::run(cx, move |stop| {
+                let repo = repository.open(object_bytes)?;
+                Ok(descends(&repo, tip, id, [], stop))
+            });
+            found.await?
+        };
+        asked.await.map_err(|error: WriteError| error.at(source.place(&reference)))
+    }
+
     pub(super) async fn run(&self, cx: &Cx, request: &CommitRequest, work: Work) -> Result<Outcome, Fault> {
         let (reference, onto) =
             request.target.references().map_err(|error| error.at(&self.source.remote().identity))?;
@@ -256,7 +341,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn fetch(&mut self, needed: super::base::Needed) -> Result<(), WriteError> {
+    async fn fetch(&mut self, needed: Needed) -> Result<(), WriteError> {
         let source = &self.writer.source;
         let reference = self.job.onto.as_deref().unwrap_or(&self.job.reference);
         source.obtain_for_writing(self.cx, needed, self.depth, reference).await.map_err(WriteError::Edit)?;

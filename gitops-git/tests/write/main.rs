@@ -1,12 +1,26 @@
 //! Commits that are made and pushed, against real servers.
-#![cfg(feature = "write")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, unreachable_pub, reason = "a test program")]
+#![cfg(all(feature = "write", feature = "https"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test program"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod branches;
 mod edits;
+mod faults;
 mod lost;
+#[path = "../faults/proxy.rs"]
+mod proxy;
+mod races;
+mod reverts;
 mod scene;
 mod servers;
+mod ssh;
+mod world;
