@@ -23,6 +23,12 @@ pub enum WriteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The key that is to sign commits cannot be used.
+    #[error("the signing key cannot be used: {reason}")]
+    SigningKey {
+        /// What is wrong, without the key.
+        reason: String,
+    },
     /// An edit wants to change something that is no file of the tree, or more than allowed.
     #[error("{path:?} cannot be changed: {reason}")]
     InvalidEdit {
@@ -93,6 +99,7 @@ impl WriteError {
             Self::Git(error) => error.class(),
             Self::Edit(fault) => fault.class,
             Self::InvalidCommit { .. }
+            | Self::SigningKey { .. }
             | Self::InvalidEdit { .. }
             | Self::BranchExists { .. }
             | Self::Conflict { .. }

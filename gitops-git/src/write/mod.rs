@@ -16,6 +16,8 @@ mod report;
 mod request;
 mod restore;
 mod revert;
+#[cfg(feature = "sign")]
+mod sign;
 mod work;
 mod writer;
 
@@ -26,4 +28,6 @@ pub use message::Message;
 pub use outcome::{ChangedFile, FileChange, Outcome, Written};
 pub use request::{CommitRequest, Target};
 pub use revert::Revert;
+#[cfg(feature = "sign")]
+pub use sign::SigningKey;
 pub use writer::GitWriter;

@@ -40,6 +40,8 @@ pub(super) struct Job {
     pub(super) onto: Option<String>,
     pub(super) author: Identity,
     pub(super) committer: Identity,
+    #[cfg(feature = "sign")]
+    pub(super) signing: Option<super::SigningKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: FileLimits,
 }
@@ -136,7 +138,8 @@ impl Job {
         message: String,
     ) -> Result<gix::ObjectId, WriteError> {
         let now = self.clock.now();
-        let commit = gix::objs::Commit {
+        #[cfg_attr(not(feature = "sign"), expect(unused_mut, reason = "a signature is added to it"))]
+        let mut commit = gix::objs::Commit {
             tree,
             parents: [parent].into_iter().collect(),
             author: self.author.at(now),
@@ -145,6 +148,14 @@ impl Job {
             message: message.into(),
             extra_headers: Vec::new(),
         };
+        #[cfg(feature = "sign")]
+        if let Some(key) = &self.signing {
+            let mut payload = Vec::new();
+            let written = gix::objs::WriteTo::write_to(&commit, &mut payload);
+            written.map_err(|error| crate::GitError::Bug(format!("a commit cannot be written: {error}")))?;
+            let signature = key.sign(&payload, now)?;
+            commit.extra_headers.push(("gpgsig".into(), signature.into()));
+        }
         repo.write_object(&commit).map(gix::Id::detach).map_err(|error| damaged(&error))
     }
 }

@@ -21,8 +21,8 @@ use crate::reference::commit_id;
 use crate::stop::{self, lock};
 use crate::{GitError, GitSource};
 
-/// How often it is asked what became of a commit, once there are no more attempts.
-const MAX_QUESTIONS: u32 = 4;
+/// How often the server may be asked in vain what became of a commit.
+const MAX_QUESTIONS: u32 = 6;
 
 /// How often one attempt may find that it needs another commit: tips move while they are fetched.
 const FETCHES_PER_ATTEMPT: u32 = 4;
@@ -53,6 +53,8 @@ pub struct GitWriter {
     attempts: u32,
     backoff: Backoff,
     limits: FileLimits,
+    #[cfg(feature = "sign")]
+    signing: Option<super::SigningKey>,
     clock: Arc<dyn Clock>,
     dice: Arc<Dice>,
 }
@@ -81,6 +83,8 @@ impl GitSource {
             attempts: 10,
             backoff,
             limits: FileLimits { file: 16 * 1024 * 1024, written: 256 * 1024 * 1024 },
+            #[cfg(feature = "sign")]
+            signing: None,
             clock: Arc::new(SystemClock),
             dice: Arc::new(Dice::random()),
         }
@@ -92,6 +96,14 @@ impl GitWriter {
     #[must_use]
     pub fn with_committer(mut self, committer: Identity) -> Self {
         self.committer = Some(committer);
+        self
+    }
+
+    /// Signs each commit.
+    #[cfg(feature = "sign")]
+    #[must_use]
+    pub fn with_signing_key(mut self, key: super::SigningKey) -> Self {
+        self.signing = Some(key);
         self
     }
 
@@ -233,6 +245,8 @@ impl GitWriter {
             onto,
             committer: self.committer.clone().unwrap_or_else(|| self.author.clone()),
             author,
+            #[cfg(feature = "sign")]
+            signing: self.signing.clone(),
             clock: self.clock.clone(),
             limits: self.limits,
         });
@@ -321,12 +335,9 @@ impl<'a> Run<'a> {
     }
 
     /// Whether there is another attempt, or, if something was sent, another question.
-    fn may_go_on(&mut self) -> bool {
-        if self.attempts < self.writer.attempts {
-            return true;
-        }
-        self.questions += 1;
-        !lock(&self.sent).is_empty() && self.questions <= MAX_QUESTIONS
+    fn may_go_on(&self) -> bool {
+        let is_open = !lock(&self.sent).is_empty();
+        self.questions < MAX_QUESTIONS && (self.attempts < self.writer.attempts || is_open)
     }
 
     async fn wait(&self) -> Result<(), WriteError> {
@@ -375,10 +386,11 @@ impl<'a> Run<'a> {
         } else {
             stop::run(self.cx, move |stop| Ok(attempt.run(stop))).await?
         };
-        if matches!(step, Ok(Step::Lost(_) | Step::Landed(_)))
-            || matches!(step, Ok(Step::Unknown(_)) if !only_ask)
-        {
-            self.attempts += 1;
+        match &step {
+            Ok(Step::Lost(_) | Step::Landed(_)) => self.attempts += 1,
+            Ok(Step::Unknown(_)) if !only_ask => self.attempts += 1,
+            Ok(Step::Unknown(_)) | Err(_) => self.questions += 1,
+            Ok(_) => {}
         }
         step
     }

@@ -17,10 +17,13 @@ mod edits;
 mod faults;
 mod lost;
 #[path = "../faults/proxy.rs"]
+#[allow(dead_code, reason = "the tests of faults use all of it")]
 mod proxy;
 mod races;
 mod reverts;
 mod scene;
 mod servers;
+#[cfg(all(feature = "sign", feature = "verify"))]
+mod signing;
 mod ssh;
 mod world;

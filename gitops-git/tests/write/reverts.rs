@@ -94,44 +94,20 @@ async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut D
     let ours = writer.revert(&cx(), &on_branch(nth), &revert).await;
     match hand.revert(&args) {
         Ok(theirs) => {
-            let ours = match ours {
-                Ok(o) => o,
-                Err(f) => {
-                    eprintln!(
-                        "OURS {place} {f}\n{}\n-- C\n{}",
-                        world.git(&["diff", "-M", &revision.id, "main"]),
-                        world.git(&["diff", "-M", &revision.id, &format!("{}^", revision.id)])
-                    );
-                    return false;
-                }
-            };
-            let ours = tree(world, nth, ours);
-            if ours != theirs {
-                eprintln!(
-                    "TREES {place}\n{}\n-- main..\n{}\n-- C\n{}",
-                    world.git(&["diff-tree", "-r", "-M", &ours, &theirs]),
-                    world.git(&["diff", "-M", "--stat", "--summary", &revision.id, "main"]),
-                    world.git(&[
-                        "diff",
-                        "-M",
-                        "--stat",
-                        "--summary",
-                        &revision.id,
-                        &format!("{}^", revision.id)
-                    ])
-                );
-            }
+            let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
+            assert_eq!(tree(world, nth, ours), theirs, "{place}");
             true
         }
         Err(theirs) => {
-            let Some(ours) = ours.err() else {
-                eprintln!("DIFF {place} {theirs:?}");
-                return false;
-            };
+            let ours = ours.err().unwrap_or_else(|| panic!("{place}: Git has conflicts in {theirs:?}"));
             let WriteError::Conflict { paths, .. } = error::<()>(Err(ours)) else {
                 panic!("{place}: {theirs:?}")
             };
-            assert!(theirs.iter().any(|path| paths.contains(path)), "{place}: {paths:?} {theirs:?}");
+            // Of a file that both sides renamed, Git names all places, and we the one that is there.
+            assert!(
+                !paths.is_empty() && paths.iter().all(|path| theirs.contains(path)),
+                "{place}: {paths:?} {theirs:?}"
+            );
             false
         }
     }
