@@ -58,13 +58,13 @@ impl Attempt {
     pub(super) fn run(&self, stop: &Stop) -> Result<Step, WriteError> {
         let repo = self.repository.open(self.remote.limits.object_bytes)?.with_object_memory();
         let mut under_way = false;
-        let said = converse(&self.remote, Service::ReceivePack, stop, "pushing", |transport| {
+        let talked = converse(&self.remote, Service::ReceivePack, stop, "pushing", |transport| {
             let hello = handshake(&mut *transport, Service::ReceivePack, stop)?;
             let decision = self.decide(&hello, &repo, stop);
             let Ok(Decision::Push(built)) = decision else {
                 end(transport);
                 return Ok(decision.map(|decision| match decision {
-                    Decision::Stop(step) => step,
+                    Decision::Stop(ended) => ended,
                     Decision::Push(built) => Step::Landed(built),
                 }));
             };
@@ -75,8 +75,8 @@ impl Attempt {
             let answer = push::send(transport, &hello, &command, &built.pack)?;
             Ok(self.verdict(&answer, built))
         });
-        match said {
-            Ok(step) => step,
+        match talked {
+            Ok(said) => said,
             Err(error) if under_way && !refuses(&error) => Ok(Step::Unknown(error.to_string())),
             Err(error) => {
                 if under_way {

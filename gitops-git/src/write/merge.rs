@@ -75,16 +75,14 @@ impl Side {
         let leaf =
             |id, mode: gix::objs::tree::EntryMode| (mode.kind() != Mode::Tree).then_some((id, mode.kind()));
         let (path, before, now) = match change {
-            Change::Addition { location, entry_mode, id, .. } => {
-                (location.clone(), None, Some((location, leaf(id, entry_mode))))
-            }
             Change::Deletion { location, entry_mode, id, .. } => (location, leaf(id, entry_mode), None),
             Change::Modification { location, previous_entry_mode, previous_id, entry_mode, id } => (
                 location.clone(),
                 leaf(previous_id, previous_entry_mode),
                 Some((location, leaf(id, entry_mode))),
             ),
-            Change::Rewrite { location, entry_mode, id, copy: true, .. } => {
+            Change::Addition { location, entry_mode, id, .. }
+            | Change::Rewrite { location, entry_mode, id, copy: true, .. } => {
                 (location.clone(), None, Some((location, leaf(id, entry_mode))))
             }
             Change::Rewrite {

@@ -16,6 +16,7 @@ mod report;
 mod request;
 mod restore;
 mod revert;
+mod run;
 #[cfg(feature = "sign")]
 mod sign;
 mod work;

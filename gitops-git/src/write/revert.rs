@@ -90,13 +90,13 @@ impl Revert {
         let walk = topo::Builder::from_iters(&repo.objects, [self.newest], Some([after]))
             .sorting(topo::Sorting::DateOrder)
             .build()
-            .map_err(|error| damaged(&gix::Error::from(error)))?;
+            .map_err(|error| damaged(&error))?;
         let mut commits = Vec::new();
         for info in walk {
             if commits.len() == MAX_COMMITS {
                 return Err(GitError::HistoryTooLong { limit: MAX_COMMITS }.into());
             }
-            commits.push(info.map_err(|error| damaged(&gix::Error::from(error)))?.id);
+            commits.push(info.map_err(|error| damaged(&error))?.id);
         }
         if commits.is_empty() {
             return Err(cannot(self.newest, "the range holds no commit: the later one comes second".into()));

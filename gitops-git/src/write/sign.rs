@@ -35,7 +35,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub struct SigningKey(Arc<Key>);
 
 enum Key {
-    Ssh(PrivateKey),
+    Ssh(Box<PrivateKey>),
     OpenPgp {
         key: Box<SignedSecretKey>,
         /// Which of the subkeys signs; none for the primary key.
@@ -66,7 +66,7 @@ impl SigningKey {
             return Err(unusable("it has a passphrase, and nobody is there to type it: use one without"));
         }
         match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(Self(Arc::new(Key::Ssh(key)))),
+            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(Self(Arc::new(Key::Ssh(Box::new(key))))),
             // The library that signs reads their private parts wrongly, and what it would sign fails.
             other => {
                 Err(unusable(&format!("keys of the type {} cannot sign here: use Ed25519", other.as_str())))
@@ -138,7 +138,7 @@ impl SigningKey {
 }
 
 fn openpgp(
-    key: &(impl pgp::types::SigningKey + KeyDetails),
+    key: &impl pgp::types::SigningKey,
     passphrase: &Password,
     payload: &[u8],
     at: Timestamp,

@@ -1,31 +1,25 @@
 //! [`GitWriter`]: commits on a branch, without a checkout.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_core::{Backoff, Clock, Cx, Dice, Fault, RepoPath, Revision, SystemClock};
 
-use super::attempt::{Attempt, Decision, Sent, Step, descends};
+use super::attempt::descends;
 use super::base::Needed;
 use super::files::{Edit, FileLimits};
-use super::outcome::{Outcome, Written};
+use super::outcome::Outcome;
 use super::request::{CommitRequest, Target};
 use super::restore::Restore;
 use super::revert::Revert;
-use super::work::{Built, Job, Work};
+use super::run::Run;
+use super::work::{Job, Work};
 use super::{Identity, WriteError};
+use crate::GitSource;
 use crate::mirror::Depth;
 use crate::reference::commit_id;
-use crate::stop::{self, lock};
-use crate::{GitError, GitSource};
-
-/// How often the server may be asked in vain what became of a commit.
-const MAX_QUESTIONS: u32 = 6;
-
-/// How often one attempt may find that it needs another commit: tips move while they are fetched.
-const FETCHES_PER_ATTEMPT: u32 = 4;
+use crate::stop;
 
 /// Makes commits on the branches of a [`GitSource`]'s repository, and pushes them, with that source's credentials and limits.
 ///
@@ -44,19 +38,19 @@ const FETCHES_PER_ATTEMPT: u32 = 4;
 /// land unseen.
 ///
 /// # Errors
-/// All operations fail with a [`Fault`] that holds a [`WriteError`] or, where the reading part failed, a [`GitError`].
+/// All operations fail with a [`Fault`] that holds a [`WriteError`] or, where the reading part failed, a [`GitError`](crate::GitError).
 #[derive(Clone)]
 pub struct GitWriter {
-    source: GitSource,
+    pub(super) source: GitSource,
     author: Identity,
     committer: Option<Identity>,
-    attempts: u32,
-    backoff: Backoff,
+    pub(super) attempts: u32,
+    pub(super) backoff: Backoff,
     limits: FileLimits,
     #[cfg(feature = "sign")]
     signing: Option<super::SigningKey>,
     clock: Arc<dyn Clock>,
-    dice: Arc<Dice>,
+    pub(super) dice: Arc<Dice>,
 }
 
 impl fmt::Debug for GitWriter {
@@ -165,7 +159,7 @@ impl GitWriter {
     /// Puts a file, or a directory with all that is in it, back to what it was at a revision; what is there beside it goes away.
     ///
     /// # Errors
-    /// [`GitError::PathNotFound`] if there was nothing at the path.
+    /// [`GitError::PathNotFound`](crate::GitError::PathNotFound) if there was nothing at the path.
     pub async fn restore(
         &self,
         cx: &Cx,
@@ -251,191 +245,6 @@ impl GitWriter {
             limits: self.limits,
         });
         let mut run = Run::new(self, cx, job);
-        run.to_the_end().await.map_err(|error| error.at(place))
+        run.run().await.map_err(|error| error.at(place))
     }
-}
-
-/// The attempts of one commit.
-struct Run<'a> {
-    writer: &'a GitWriter,
-    cx: &'a Cx,
-    job: Arc<Job>,
-    depth: Depth,
-    sent: Sent,
-    trusted: Option<HashSet<gix::ObjectId>>,
-    attempts: u32,
-    questions: u32,
-}
-
-impl<'a> Run<'a> {
-    fn new(writer: &'a GitWriter, cx: &'a Cx, job: Arc<Job>) -> Self {
-        let source = &writer.source;
-        Self {
-            depth: if job.work.needs_history() { Depth::Whole } else { source.shallow_depth() },
-            trusted: source.verifies_tips().then(HashSet::new),
-            writer,
-            cx,
-            job,
-            sent: Sent::default(),
-            attempts: 0,
-            questions: 0,
-        }
-    }
-
-    async fn to_the_end(&mut self) -> Result<Outcome, WriteError> {
-        let done = self.attempts().await;
-        let open = lock(&self.sent).last().map(|built| built.commit.to_string());
-        match (done, open) {
-            (Err(error), Some(commit)) => Err(WriteError::OutcomeUnknown {
-                commit,
-                reference: self.job.reference.clone(),
-                reason: error.to_string(),
-            }),
-            (done, _) => done,
-        }
-    }
-
-    async fn attempts(&mut self) -> Result<Outcome, WriteError> {
-        let mut fetches = 0;
-        loop {
-            let step = match self.step().await {
-                Ok(Step::Fetch(needed))
-                    if fetches < self.writer.attempts.saturating_mul(FETCHES_PER_ATTEMPT) =>
-                {
-                    fetches += 1;
-                    match self.fetch(needed).await {
-                        Ok(()) => continue,
-                        Err(error) => Err(error),
-                    }
-                }
-                step => step,
-            };
-            let last = match step {
-                Ok(Step::Landed(built) | Step::HadLanded(built)) => return Ok(self.landed(built).await),
-                Ok(Step::Unchanged(tip)) => return Ok(Outcome::Unchanged { tip: revision(tip) }),
-                Ok(Step::Deepen) => {
-                    self.depth = Depth::Whole;
-                    continue;
-                }
-                Ok(Step::Fetch(_)) => "the branch moves faster than it can be fetched".to_owned(),
-                Ok(Step::Lost(reason) | Step::Unknown(reason)) => reason,
-                // What was sent before is worth another question.
-                Err(error) if error.class().is_transient() && !lock(&self.sent).is_empty() => {
-                    error.to_string()
-                }
-                Err(error) => return Err(error),
-            };
-            tracing::debug!(reference = %self.job.reference, attempt = self.attempts, %last, "a commit has not landed");
-            if !self.may_go_on() {
-                let (reference, attempts) = (self.job.reference.clone(), self.attempts);
-                return Err(WriteError::NotLanded { reference, attempts, last });
-            }
-            self.wait().await?;
-        }
-    }
-
-    /// Whether there is another attempt, or, if something was sent, another question.
-    fn may_go_on(&self) -> bool {
-        let is_open = !lock(&self.sent).is_empty();
-        self.questions < MAX_QUESTIONS && (self.attempts < self.writer.attempts || is_open)
-    }
-
-    async fn wait(&self) -> Result<(), WriteError> {
-        let failures = self.attempts.max(1) + self.questions;
-        let wait = self.writer.backoff.after(failures, self.writer.dice.roll());
-        tokio::select! {
-            biased;
-            () = self.cx.cancel.cancelled() => Err(GitError::Cancelled.into()),
-            done = tokio::time::timeout_at(self.cx.deadline, tokio::time::sleep(wait)) => {
-                done.map_err(|_| GitError::Deadline.into())
-            }
-        }
-    }
-
-    async fn fetch(&mut self, needed: Needed) -> Result<(), WriteError> {
-        let source = &self.writer.source;
-        let reference = self.job.onto.as_deref().unwrap_or(&self.job.reference);
-        source.obtain_for_writing(self.cx, needed, self.depth, reference).await.map_err(WriteError::Edit)?;
-        if needed.is_base
-            && let Some(trusted) = &mut self.trusted
-        {
-            trusted.insert(needed.id);
-        }
-        Ok(())
-    }
-
-    async fn step(&mut self) -> Result<Step, WriteError> {
-        let source = &self.writer.source;
-        let repository = source.repository(self.cx, self.depth).await.map_err(WriteError::Edit)?;
-        let only_ask = self.attempts >= self.writer.attempts;
-        let attempt = Attempt {
-            job: self.job.clone(),
-            remote: source.remote().clone(),
-            repository,
-            depth: self.depth,
-            sent: self.sent.clone(),
-            trusted: self.trusted.clone(),
-            only_ask,
-        };
-        let step = if self.job.request.dry_run {
-            let names = [Some(self.job.reference.clone()), self.job.onto.clone()];
-            let tips = source.tips(self.cx, names.into_iter().flatten().collect()).await?;
-            let get = |name: Option<&String>| name.and_then(|name| tips.get(name).copied());
-            let (tip, onto) = (get(Some(&self.job.reference)), get(self.job.onto.as_ref()));
-            stop::run(self.cx, move |stop| Ok(attempt.rehearse(tip, onto, stop))).await?
-        } else {
-            stop::run(self.cx, move |stop| Ok(attempt.run(stop))).await?
-        };
-        match &step {
-            Ok(Step::Lost(_) | Step::Landed(_)) => self.attempts += 1,
-            Ok(Step::Unknown(_)) if !only_ask => self.attempts += 1,
-            Ok(Step::Unknown(_)) | Err(_) => self.questions += 1,
-            Ok(_) => {}
-        }
-        step
-    }
-
-    async fn landed(&self, built: Built) -> Outcome {
-        lock(&self.sent).clear();
-        let pushed = !self.job.request.dry_run;
-        if pushed {
-            let source = &self.writer.source;
-            if let Ok(repository) = source.repository(self.cx, self.depth).await {
-                // Else it is fetched when it is needed.
-                let kept = source.keep_pushed(self.cx, self.depth, repository, built.pack.clone()).await;
-                if let Err(error) = kept {
-                    tracing::debug!(%error, "what was pushed is not kept in the mirror");
-                }
-            }
-        }
-        Outcome::Written(Written {
-            commit: revision(built.commit),
-            parent: revision(built.base.parent),
-            reference: self.job.reference.clone(),
-            changed: built.changed,
-            attempts: self.attempts,
-            pushed,
-            diff: built.diff,
-        })
-    }
-}
-
-impl Attempt {
-    /// All but the push.
-    fn rehearse(
-        &self,
-        tip: Option<gix::ObjectId>,
-        onto: Option<gix::ObjectId>,
-        stop: &stop::Stop,
-    ) -> Result<Step, WriteError> {
-        let repo = self.repository.open(self.remote.limits.object_bytes)?.with_object_memory();
-        Ok(match self.place(tip, onto, &repo, stop)? {
-            Decision::Push(built) => Step::Landed(built),
-            Decision::Stop(step) => step,
-        })
-    }
-}
-
-fn revision(id: gix::ObjectId) -> Revision {
-    Revision::new(id.to_string())
 }
