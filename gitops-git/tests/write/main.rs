@@ -22,6 +22,7 @@ mod proxy;
 mod races;
 mod reverts;
 mod scene;
+mod secrets;
 mod servers;
 #[cfg(all(feature = "sign", feature = "verify"))]
 mod signing;
