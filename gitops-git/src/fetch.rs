@@ -10,6 +10,7 @@ use gix::progress::{Discard, StepShared};
 use gix::protocol::Handshake;
 use gix::protocol::fetch::refmap::{Mapping, Source, SpecIndex};
 use gix::protocol::fetch::{self, Arguments, RefMap, Shallow, Tags, negotiate};
+use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
 
 use crate::GitError;
@@ -31,11 +32,11 @@ pub(crate) fn fetch(
     depth: Depth,
     stop: &Stop,
 ) -> Result<(), GitError> {
-    converse(remote, stop, "fetching", |transport| receive(transport, repo, id, depth, remote.limits, stop))
-        .map_err(|error| match error {
-            GitError::RevisionNotFound { .. } => GitError::RevisionNotFound { id: id.to_string() },
-            other => other,
-        })
+    let talk = |transport: &mut dyn Transport| receive(transport, repo, id, depth, remote.limits, stop);
+    converse(remote, Service::UploadPack, stop, "fetching", talk).map_err(|error| match error {
+        GitError::RevisionNotFound { .. } => GitError::RevisionNotFound { id: id.to_string() },
+        other => other,
+    })
 }
 
 fn receive(
@@ -46,7 +47,7 @@ fn receive(
     limits: Limits,
     stop: &Stop,
 ) -> gix::Result<()> {
-    let mut hello = handshake(&mut *transport, stop)?;
+    let mut hello = handshake(&mut *transport, Service::UploadPack, stop)?;
     if !gives_out(&hello, id) {
         let detail = format!(
             "it speaks the Git protocol of before 2018, and gives out only what references point to, which is not {id}"

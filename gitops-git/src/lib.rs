@@ -1,4 +1,4 @@
-//! A GitOps source over Git: cheap polling, an incremental mirror, reading trees without a checkout.
+//! A GitOps source over Git: cheap polling, an incremental mirror, reading trees without a checkout, and commits to them.
 //!
 //! [`GitSource`] implements [`gitops_core::Source`]. Asking whether something changed is one `ls-refs` of one reference;
 //! fetching moves only objects that the mirror lacks; a [`GitSnapshot`] reads single files from the object database of
@@ -29,6 +29,11 @@
 //! [`GitSource::history`] gives the commits that touched a path, or an object; [`GitSource::changes`] tells how two revisions
 //! differ, object by object; [`GitSource::blame`] names the commit that gave a field its value. They work on the mirror, in
 //! which all history is.
+//!
+//! # Writing
+//! With the feature `write`, `GitSource::writer` makes commits on a branch, without a checkout and with the same credentials, and
+//! pushes them so that nobody's work is lost; it reverts, restores, and pushes to new branches. See the module `write`, which has an
+//! example.
 //!
 //! # What is allowed
 //! `https://` is, and `ssh://` or `user@host:path` from servers whose host keys are known; [`GitSourceBuilder`] allows the
@@ -80,6 +85,9 @@
 //! | all unpacked objects of a fetch | 64 GiB | [`GitSourceBuilder::with_max_unpacked_bytes`] |
 //! | entries of a directory | 100,000 | |
 //! | one file that is read | the caller's | [`gitops_core::Snapshot::read`] |
+//! | one file that an edit reads or writes | 16 MiB | `GitWriter::with_max_file_bytes` |
+//! | all files that an edit writes | 256 MiB | |
+//! | commits that are made until one lands | 10 | `GitWriter::with_attempts` |
 //! | commits that a history looks at | 1,000,000 | [`HistoryOptions::with_max_commits`] |
 //! | packs before they are copied into one | 50 | [`GitSourceBuilder::with_max_packs`] |
 //! | bytes of a mirror before it is fetched anew | twice those of an operation | |
@@ -99,6 +107,8 @@
 //! - `webhook`: the module of this name reads the pushes that Git hosts announce, so that polls come at once. It brings no
 //!   HTTP crate.
 //! - `pull-request`: the module of this name, for pull requests at Git hosts.
+//! - `write`: the module of this name, which makes commits and pushes them. It needs no `git` program, but for local repositories.
+//! - `sign`: commits that are written are signed by SSH or OpenPGP keys, in pure Rust.
 //! - `verify`: `GitSourceBuilder::with_verification`, which hands out only what somebody trusted has signed, by OpenPGP or SSH.
 #![forbid(unsafe_code)]
 
@@ -129,6 +139,8 @@ mod verify;
 mod wanted;
 #[cfg(feature = "webhook")]
 pub mod webhook;
+#[cfg(feature = "write")]
+pub mod write;
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "https"))]

@@ -21,9 +21,12 @@ pub(crate) fn agent() -> gix::protocol::command::Feature {
 }
 
 /// Opens a conversation. Credentials, where there are any, are in the transport already.
-pub(crate) fn handshake(transport: &mut dyn Transport, stop: &Stop) -> gix::Result<Handshake> {
-    let hello =
-        gix::protocol::handshake(transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut Discard)?;
+pub(crate) fn handshake(
+    transport: &mut dyn Transport,
+    service: Service,
+    stop: &Stop,
+) -> gix::Result<Handshake> {
+    let hello = gix::protocol::handshake(transport, service, |_| Ok(None), Vec::new(), &mut Discard)?;
     let format = hello
         .capabilities
         .capability("object-format")
@@ -59,8 +62,8 @@ pub(crate) fn tip(remote: &Remote, want: &Want, stop: &Stop) -> Result<Tip, GitE
             return Err(GitError::Bug(format!("commit {id} is no reference")));
         }
     };
-    let (found, empty) = converse(remote, stop, "asking for references", |transport| {
-        let hello = handshake(transport, stop)?;
+    let (found, empty) = converse(remote, Service::UploadPack, stop, "asking for references", |transport| {
+        let hello = handshake(transport, Service::UploadPack, stop)?;
         let refs = list(transport, &hello, name)?;
         if let Some(tip) = refs.iter().find_map(|entry| tip_of(entry, name)) {
             return Ok((Some(tip), false));
@@ -87,8 +90,8 @@ pub(crate) fn tip(remote: &Remote, want: &Want, stop: &Stop) -> Result<Tip, GitE
 /// Asks for all tags, and chooses.
 fn newest(remote: &Remote, range: &VersionRange, stop: &Stop) -> Result<Tip, GitError> {
     const TAGS: &str = "refs/tags/";
-    let (found, tags) = converse(remote, stop, "asking for tags", |transport| {
-        let hello = handshake(transport, stop)?;
+    let (found, tags) = converse(remote, Service::UploadPack, stop, "asking for tags", |transport| {
+        let hello = handshake(transport, Service::UploadPack, stop)?;
         let refs = list(transport, &hello, TAGS)?;
         let tags = || {
             refs.iter().filter_map(|entry| {

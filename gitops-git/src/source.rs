@@ -31,7 +31,7 @@ use crate::{fetch, history, refs};
 /// threads then ends soon after; what it has done so far is either complete or invisible.
 #[derive(Clone)]
 pub struct GitSource {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// What a source is made of.
@@ -54,17 +54,17 @@ pub(crate) struct Settings {
 const MAX_PINNED: usize = 1000;
 
 /// One fetch at a time. Who comes second for the same commit finds it there.
-type MirrorSlot = Arc<tokio::sync::Mutex<Option<Mirror>>>;
+pub(crate) type MirrorSlot = Arc<tokio::sync::Mutex<Option<Mirror>>>;
 
-struct Inner {
-    settings: Settings,
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
     instance: Instance,
     whole: MirrorSlot,
     /// Commits without what came before them.
     cut: MirrorSlot,
     /// Where references were seen to point to last. Only these moves are noted in the mirror: fetching an old revision
     /// again is no force-push.
-    tips: Mutex<HashMap<String, gix::ObjectId>>,
+    pub(crate) tips: Mutex<HashMap<String, gix::ObjectId>>,
     /// Commits that are followed by their ids, the latest last.
     pinned: Mutex<VecDeque<gix::ObjectId>>,
     links: Arc<LinkIndex>,
@@ -156,8 +156,14 @@ impl GitSource {
     }
 
     async fn read(&self, cx: &Cx, mut wanted: Wanted) -> Result<GitSnapshot, Fault> {
+        wanted.depth =
+            self.depth(cx, &wanted).await.map_err(|fault| fault.at(self.place(&wanted.shown())))?;
+        self.read_in(cx, wanted).await
+    }
+
+    /// The same from the mirror of the depth that is wanted.
+    pub(crate) async fn read_in(&self, cx: &Cx, wanted: Wanted) -> Result<GitSnapshot, Fault> {
         let place = self.place(&wanted.shown());
-        wanted.depth = self.depth(cx, &wanted).await.map_err(|fault| fault.at(&place))?;
         let mut mirror = cx.bound(&place, self.inner.slot(wanted.depth).clone().lock_owned()).await?;
         let inner = self.inner.clone();
         stop::run(cx, move |stop| {
@@ -242,7 +248,7 @@ impl Source for GitSource {
 }
 
 impl Inner {
-    fn slot(&self, depth: Depth) -> &MirrorSlot {
+    pub(crate) fn slot(&self, depth: Depth) -> &MirrorSlot {
         match depth {
             Depth::Whole => &self.whole,
             Depth::Commit => &self.cut,

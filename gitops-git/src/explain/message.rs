@@ -32,7 +32,7 @@ fn split(message: &str) -> (&str, &str) {
 }
 
 /// The first paragraph as one line: `%s` of `git log`.
-pub(super) fn subject(message: &str) -> String {
+pub(crate) fn subject(message: &str) -> String {
     let lines: Vec<&str> = split(message).0.lines().map(|line| line.trim_end_matches(is_space)).collect();
     lines.join(" ")
 }
@@ -45,7 +45,7 @@ pub(super) fn body(message: &str) -> &str {
 /// The trailers, from the first to the last, as `git interpret-trailers --parse` finds them without configuration
 /// (git-interpret-trailers(1), "Description"; the rules are those of Git's `trailer.c`): the last paragraph that is not
 /// the first, if all its lines are trailers, or if one of them is Git's own and a quarter are trailers.
-pub(super) fn trailers(message: &str) -> Vec<Trailer> {
+pub(crate) fn trailers(message: &str) -> Vec<Trailer> {
     let message = begun(message);
     let text = message.get(..end_of_trailers(message)).unwrap_or_default();
     let Some(block) = text.get(start_of_trailers(text)..) else { return Vec::new() };

@@ -22,4 +22,6 @@ pub use history::History;
 pub use message::Trailer;
 pub use options::HistoryOptions;
 
+#[cfg(feature = "write")]
+pub(crate) use message::{subject, trailers};
 pub(crate) use node::Reader;

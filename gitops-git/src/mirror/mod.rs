@@ -213,6 +213,12 @@ impl Mirror {
         }
     }
 
+    /// The repository as it is, to read what may be in it.
+    #[cfg(feature = "write")]
+    pub(crate) fn as_it_is(&self) -> Arc<Repository> {
+        self.repository.clone()
+    }
+
     /// Whether an object is there.
     pub(crate) fn has(&self, id: gix::ObjectId) -> bool {
         open(&self.repository.path).is_ok_and(|repo| repo.has_object(id))

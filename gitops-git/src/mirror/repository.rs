@@ -38,6 +38,17 @@ impl Repository {
             .map_err(|error| damaged(&error))
     }
 
+    /// Whether it is made anew at the next fetch.
+    #[cfg(feature = "write")]
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "write")]
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     /// Has it made anew at the next fetch.
     pub(crate) fn mark_damaged(&self) {
         self.damaged.store(true, Ordering::Relaxed);

@@ -12,6 +12,8 @@ use gix::objs::tree::EntryKind as Mode;
 
 pub(crate) use differing::{Content, Root, blob, differing, entries, entry};
 pub(crate) use links::LinkIndex;
+#[cfg(feature = "write")]
+pub(crate) use walk::is_lfs_pointer;
 use walk::{Found, Tree};
 
 use crate::GitError;

@@ -142,7 +142,7 @@ impl Tree<'_> {
             return Err(GitError::FileTooLarge { path: file.to_string(), size, limit: max_bytes });
         }
         let content = self.blob(id)?;
-        if content.len() <= LFS_MAX_BYTES && content.starts_with(LFS_HEADER) {
+        if is_lfs_pointer(&content) {
             return Err(GitError::LfsPointer { path: file.to_string() });
         }
         Ok(content)
@@ -157,6 +157,11 @@ impl Tree<'_> {
             }
         })
     }
+}
+
+/// Whether a file's content is in Git LFS.
+pub(crate) fn is_lfs_pointer(content: &[u8]) -> bool {
+    content.len() <= LFS_MAX_BYTES && content.starts_with(LFS_HEADER)
 }
 
 fn raw(entry: &gix::object::tree::EntryRef<'_, '_>) -> RawEntry {

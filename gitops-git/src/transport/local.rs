@@ -1,20 +1,29 @@
-//! Repositories on this machine, served by Git's own `upload-pack`.
+//! Repositories on this machine, served by Git's own `upload-pack` and `receive-pack`.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
-use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::{ConnectMode, blocking_io::Connection};
+use gix::protocol::transport::{Protocol, Service};
 
 use crate::GitError;
 use crate::error::shorten;
 use crate::stop::Stop;
 
-/// A conversation with `git upload-pack` over pipes.
+/// A conversation with a program of Git's over pipes.
 pub(crate) struct Local {
     pub(crate) connection: Connection<ChildStdout, Questions>,
     stderr: ChildStderr,
+    service: Service,
+}
+
+/// What the `git` program calls a service.
+fn subcommand(service: Service) -> &'static str {
+    match service {
+        Service::UploadPack => "upload-pack",
+        Service::ReceivePack => "receive-pack",
+    }
 }
 
 /// What we say to Git. It may end the conversation while we still speak (we named an id that it does not have): then the
@@ -45,16 +54,33 @@ impl Write for Questions {
     }
 }
 
-/// Starts `git upload-pack` for the repository at `path`, a bare one or one with a work tree.
+/// What the configuration of a repository may not say to `receive-pack`: each would run a program, or change a work tree.
+/// (`upload-pack` heeds no such setting of a repository.)
+const RECEIVING: [&str; 5] = [
+    // No hooks: there is nothing below a file.
+    "core.hooksPath=/dev/null",
+    "core.alternateRefsCommand=:",
+    "core.fsmonitor=false",
+    "receive.autogc=false",
+    "receive.denyCurrentBranch=refuse",
+];
+
+/// Starts `git upload-pack` or `git receive-pack` for the repository at `path`, a bare one or one with a work tree.
 ///
 /// Nothing of the machine's or the user's Git configuration, and no `GIT_*` variable, reaches it: such settings can name
-/// programs to run. Of the environment it gets the search path only.
-pub(crate) fn connect(path: &Path, stop: &Stop) -> Result<Local, GitError> {
+/// programs to run. Of the environment it gets the search path only. No hook of the repository runs.
+pub(crate) fn connect(path: &Path, service: Service, stop: &Stop) -> Result<Local, GitError> {
     if !path.is_dir() {
         return Err(GitError::RepositoryNotFound { detail: "there is no such directory".into() });
     }
     let mut command = Command::new("git");
-    command.args(["upload-pack", "--"]).arg(path).env_clear();
+    command.env_clear();
+    if service == Service::ReceivePack {
+        command.args(RECEIVING.iter().flat_map(|setting| ["-c", setting]));
+    } else {
+        command.env("GIT_PROTOCOL", "version=2");
+    }
+    command.args([subcommand(service), "--"]).arg(path);
     for kept in ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
@@ -62,7 +88,6 @@ pub(crate) fn connect(path: &Path, stop: &Stop) -> Result<Local, GitError> {
     }
     command
         .envs([
-            ("GIT_PROTOCOL", "version=2"),
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("GIT_ATTR_NOSYSTEM", "1"),
@@ -76,7 +101,7 @@ pub(crate) fn connect(path: &Path, stop: &Stop) -> Result<Local, GitError> {
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => GitError::Unsupported {
-            detail: "reading a local repository needs the git program, which is not in PATH".into(),
+            detail: "a local repository needs the git program, which is not in PATH".into(),
         },
         _ => GitError::Unreachable { reason: format!("git could not be started: {error}") },
     })?;
@@ -95,7 +120,7 @@ pub(crate) fn connect(path: &Path, stop: &Stop) -> Result<Local, GitError> {
         ConnectMode::Process,
         false,
     );
-    Ok(Local { connection, stderr })
+    Ok(Local { connection, stderr, service })
 }
 
 impl Local {
@@ -118,7 +143,7 @@ impl Local {
                 // The protocol carries this one too; there it is told with the id.
                 return;
             } else {
-                GitError::Protocol { doing: "git upload-pack", detail: said }
+                GitError::Protocol { doing: self.service.as_str(), detail: said }
             },
         );
     }

@@ -8,15 +8,17 @@ pub(crate) mod local;
 #[cfg(feature = "ssh")]
 pub(crate) mod ssh;
 
+use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
 
 use crate::error::GitError;
 use crate::remote::{Place, Remote};
 use crate::stop::Stop;
 
-/// Opens a conversation with the remote, holds it, and explains what went wrong.
+/// Opens a conversation with a service of the remote, holds it, and explains what went wrong.
 pub(crate) fn converse<T>(
     remote: &Remote,
+    service: Service,
     stop: &Stop,
     doing: &'static str,
     talk: impl FnOnce(&mut dyn Transport) -> gix::Result<T>,
@@ -28,7 +30,7 @@ pub(crate) fn converse<T>(
     };
     match &remote.place {
         Place::Local(path) => {
-            let mut local = local::connect(path, stop)?;
+            let mut local = local::connect(path, service, stop)?;
             let done = talk(&mut local.connection);
             done.map_err(|error| {
                 local.explain(stop);
@@ -37,12 +39,12 @@ pub(crate) fn converse<T>(
         }
         #[cfg(feature = "https")]
         Place::Http(place) => {
-            let mut transport = http::connect(place, remote, stop)?;
+            let mut transport = http::connect(place, remote, service, stop)?;
             talk(&mut transport).map_err(classify)
         }
         #[cfg(feature = "ssh")]
         Place::Ssh(place) => {
-            let mut ssh = ssh::connect(place, remote, stop)?;
+            let mut ssh = ssh::connect(place, remote, service, stop)?;
             match talk(&mut ssh.connection) {
                 Ok(done) => {
                     ssh.close(stop);

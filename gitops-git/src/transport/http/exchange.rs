@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gitops_net::{Failure, TlsFailure, retry_after};
+use gix::protocol::transport::Service;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
 
@@ -106,7 +107,8 @@ pub(super) fn accept(response: Response) -> Result<Response, GitError> {
 }
 
 /// Servers of Git say what they send; a page for people is something else.
-pub(super) fn expect_content(response: Response, kind: &str) -> Result<Response, GitError> {
+pub(super) fn expect_content(response: Response, service: Service, kind: &str) -> Result<Response, GitError> {
+    let kind = format!("application/x-{}-{kind}", service.as_str());
     let found = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if found.is_some_and(|found| found.trim() == kind) {
         return Ok(response);
@@ -129,7 +131,7 @@ pub(super) fn header_lines(response: &Response) -> Vec<u8> {
 /// An answer, once it is there.
 pub(super) type Slot = Arc<Mutex<Option<Response>>>;
 
-/// What is sent: the wants and haves of a negotiation, which are small.
+/// What is sent: the wants and haves of a negotiation, or a pack with what was written; both are small.
 #[derive(Default, Clone)]
 pub(crate) struct Upload(Arc<Mutex<Vec<u8>>>);
 
@@ -149,6 +151,7 @@ pub(crate) struct Later {
     pub(super) asked: Asked,
     pub(super) upload: Upload,
     pub(super) slot: Slot,
+    pub(super) service: Service,
 }
 
 impl Later {
@@ -159,7 +162,7 @@ impl Later {
             .asked
             .send(&body)
             .and_then(accept)
-            .and_then(|response| expect_content(response, "application/x-git-upload-pack-result"));
+            .and_then(|response| expect_content(response, self.service, "result"));
         let response = answer.map_err(|error| told(&stop, error))?;
         let lines = header_lines(&response);
         *lock(&self.slot) = Some(response);

@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gix::protocol::transport::Protocol;
+use gix::protocol::transport::{Protocol, Service};
 use gix_transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport,
 };
@@ -112,6 +112,7 @@ impl HttpPlace {
 pub(crate) fn connect(
     place: &HttpPlace,
     remote: &Remote,
+    service: Service,
     stop: &Stop,
 ) -> Result<Transport<HttpClient>, GitError> {
     let url = gix::url::parse(place.url.as_str())
@@ -127,8 +128,11 @@ pub(crate) fn connect(
         limit: remote.limits.received_bytes,
         silence,
         stop: stop.clone(),
+        service,
     };
-    Ok(Transport::new_http(http, url, Protocol::V2, false))
+    // Pushing has no second version.
+    let version = if service == Service::ReceivePack { Protocol::V1 } else { Protocol::V2 };
+    Ok(Transport::new_http(http, url, version, false))
 }
 
 /// What gix's smart protocol sends its requests with.
@@ -143,6 +147,7 @@ pub(crate) struct HttpClient {
     limit: u64,
     silence: Duration,
     stop: Stop,
+    service: Service,
 }
 
 impl HttpClient {
@@ -268,7 +273,7 @@ impl Http for HttpClient {
         let response = self
             .follow(url, base_url, &headers)
             .and_then(accept)
-            .and_then(|response| expect_content(response, "application/x-git-upload-pack-advertisement"))
+            .and_then(|response| expect_content(response, self.service, "advertisement"))
             .map_err(|error| self.failed(error))?;
         let head = Head::Here(Cursor::new(header_lines(&response)));
         Ok(GetResponse { headers: head, body: self.body(Arc::new(Mutex::new(Some(response)))) })
@@ -284,7 +289,7 @@ impl Http for HttpClient {
         let asked = self.ask(Method::POST, url, headers).map_err(|error| self.failed(error))?;
         let upload = Upload::default();
         let slot = Slot::default();
-        let later = Later { asked, upload: upload.clone(), slot: slot.clone() };
+        let later = Later { asked, upload: upload.clone(), slot: slot.clone(), service: self.service };
         Ok(PostResponse {
             post_body: upload,
             headers: Head::Later(Some(Box::new(later))),

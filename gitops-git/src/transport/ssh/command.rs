@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use gix::protocol::transport::Service;
+
 use super::url::SshUrl;
 
 /// How we prove who we are.
@@ -19,6 +21,7 @@ pub(super) enum Proof {
 /// The destination is the address that was checked; `HostKeyAlias` is the name that the host key must be known for.
 pub(super) fn arguments(
     url: &SshUrl,
+    service: Service,
     address: IpAddr,
     proof: &Proof,
     known_hosts: &str,
@@ -81,7 +84,7 @@ pub(super) fn arguments(
         url.user.clone(),
         "--".to_owned(),
         address.to_string(),
-        url.command(),
+        url.command(service),
     ]);
     arguments
 }
@@ -92,7 +95,14 @@ mod line_06_ssh {
 
     fn of(text: &str, proof: &Proof) -> Vec<String> {
         let url = SshUrl::parse(text).unwrap();
-        arguments(&url, "192.0.2.7".parse().unwrap(), proof, "known_hosts-1", Duration::from_secs(30))
+        arguments(
+            &url,
+            Service::UploadPack,
+            "192.0.2.7".parse().unwrap(),
+            proof,
+            "known_hosts-1",
+            Duration::from_secs(30),
+        )
     }
 
     fn has(arguments: &[String], option: &str) -> bool {

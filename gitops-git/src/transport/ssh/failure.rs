@@ -45,7 +45,7 @@ pub(super) fn explained(said: &str, known_as: &str) -> Option<GitError> {
         || has(&["project you were looking for could not be found", "repository does not exist"])
     {
         GitError::RepositoryNotFound { detail }
-    } else if has(&["git-upload-pack: command not found", "git-upload-pack: not found"]) {
+    } else if has(&["-pack: command not found", "-pack: not found"]) {
         GitError::Unsupported { detail }
     } else if has(&[
         "permission denied",
@@ -66,7 +66,7 @@ pub(super) fn explained(said: &str, known_as: &str) -> Option<GitError> {
         // The protocol carries this one too; there it is told with the id.
         return None;
     } else {
-        GitError::Protocol { doing: "git-upload-pack over ssh", detail }
+        GitError::Protocol { doing: "the program on the SSH server", detail }
     })
 }
 

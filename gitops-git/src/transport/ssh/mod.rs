@@ -17,8 +17,8 @@ use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::{ConnectMode, blocking_io::Connection};
+use gix::protocol::transport::{Protocol, Service};
 use tokio::net::TcpStream;
 
 use self::command::{Proof, arguments};
@@ -104,7 +104,7 @@ fn first_that_answers(addresses: &[SocketAddr], silence: Duration, stop: &Stop) 
     Err(last)
 }
 
-/// A conversation with `git-upload-pack` on a server.
+/// A conversation with a service on a server.
 pub(crate) struct Ssh {
     pub(crate) connection: Connection<Answers<ChildStdout>, Watched<Questions>>,
     said: mpsc::Receiver<String>,
@@ -113,7 +113,12 @@ pub(crate) struct Ssh {
 }
 
 /// Starts `ssh`. Reads the file of the key, and that of the known hosts.
-pub(crate) fn connect(place: &SshPlace, remote: &Remote, stop: &Stop) -> Result<Ssh, GitError> {
+pub(crate) fn connect(
+    place: &SshPlace,
+    remote: &Remote,
+    service: Service,
+    stop: &Stop,
+) -> Result<Ssh, GitError> {
     let silence = remote.limits.silence;
     let bug = |what: &str| GitError::Bug(format!("{what} is missing"));
     let proof = remote.credentials.as_ref().and_then(Credentials::for_ssh);
@@ -128,10 +133,10 @@ pub(crate) fn connect(place: &SshPlace, remote: &Remote, stop: &Stop) -> Result<
 
     let mut command = Command::new("ssh");
     command
-        .args(arguments(&place.url, address, &proof, &known_hosts, silence))
+        .args(arguments(&place.url, service, address, &proof, &known_hosts, silence))
         .current_dir(&place.dir)
         .env_clear()
-        .envs([("GIT_PROTOCOL", "version=2"), ("LC_ALL", "C")])
+        .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -140,14 +145,17 @@ pub(crate) fn connect(place: &SshPlace, remote: &Remote, stop: &Stop) -> Result<
             command.env(kept, value);
         }
     }
+    if service == Service::UploadPack {
+        command.env("GIT_PROTOCOL", "version=2");
+    }
     if let Some(socket) = agent {
         command.env("SSH_AUTH_SOCK", socket);
     }
     stop.check()?;
     let mut child = command.spawn().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => GitError::Unsupported {
-            detail: "reading over SSH needs the ssh program, which is not in PATH".into(),
-        },
+        ErrorKind::NotFound => {
+            GitError::Unsupported { detail: "SSH needs the ssh program, which is not in PATH".into() }
+        }
         _ => GitError::Unreachable { reason: format!("ssh could not be started: {error}") },
     })?;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());

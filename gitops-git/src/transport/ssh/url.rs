@@ -1,5 +1,7 @@
 //! Where a repository on an SSH server is. Nothing of it can become an option of `ssh` or a word of the server's shell.
 
+use gix::protocol::transport::Service;
+
 use crate::GitError;
 use crate::remote::percent_decoded;
 
@@ -85,8 +87,8 @@ impl SshUrl {
     }
 
     /// What the server runs. Servers that are no shells know exactly this form.
-    pub(super) fn command(&self) -> String {
-        format!("git-upload-pack {}", quoted(&self.path))
+    pub(super) fn command(&self, service: Service) -> String {
+        format!("{} {}", service.as_str(), quoted(&self.path))
     }
 }
 
@@ -188,7 +190,10 @@ mod line_06_ssh {
         }
         assert_eq!(read("ssh://git@h:2222/r").unwrap().known_as(), "[h]:2222");
         assert_eq!(read("git@h:r").unwrap().known_as(), "h");
-        assert_eq!(read("git@h:it's!").unwrap().command(), r"git-upload-pack 'it'\''s'\!''");
+        assert_eq!(
+            read("git@h:it's!").unwrap().command(Service::UploadPack),
+            r"git-upload-pack 'it'\''s'\!''"
+        );
     }
 
     /// GHSA-98p4-xjmm-8mfh and its like.
@@ -270,7 +275,7 @@ mod line_06_ssh {
                 prop_assert!(!url.user.starts_with('-') && !url.host.starts_with('-') && !url.path.starts_with('-'));
                 let plain = |text: &str| !text.contains(|c: char| c.is_control() || c.is_whitespace() || "'\"$;%".contains(c));
                 prop_assert!(plain(&url.user) && plain(&url.host) && !url.path.contains(char::is_control), "{:?}", url);
-                let command = url.command();
+                let command = url.command(Service::UploadPack);
                 let word = one_word(command.strip_prefix("git-upload-pack ").unwrap());
                 prop_assert_eq!(word, Some((url.path.clone(), "")));
             }

@@ -1,0 +1,125 @@
+//! What the writer needs of its source: the mirror, and the commits in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gitops_core::{Cx, Fault, Revision, Source as _};
+
+use super::WriteError;
+use crate::mirror::{Depth, Mirror, Repository};
+use crate::source::{GitSource, Settings};
+use crate::stop::{self, lock};
+use crate::wanted::Wanted;
+use crate::{GitError, reference::Want, refs, remote::Remote};
+
+/// A commit that must be in the mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Needed {
+    pub(super) id: gix::ObjectId,
+    /// Whether the commit that is made comes after it, so that it has to be trusted where signatures are verified.
+    pub(super) is_base: bool,
+}
+
+impl GitSource {
+    pub(super) fn remote(&self) -> &Remote {
+        &self.inner.settings.remote
+    }
+
+    /// In which mirror a commit is looked for, if all that is needed is the files of commits.
+    pub(super) fn shallow_depth(&self) -> Depth {
+        if self.inner.settings.shallow { Depth::Commit } else { Depth::Whole }
+    }
+
+    /// The mirror's repository as it is, opened or made if need be.
+    pub(super) async fn repository(&self, cx: &Cx, depth: Depth) -> Result<Arc<Repository>, Fault> {
+        let mut mirror = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await?;
+        let inner = self.inner.clone();
+        stop::run(cx, move |_| {
+            let Settings { remote, root, max_packs, .. } = &inner.settings;
+            let mirror = match &mut *mirror {
+                Some(mirror) => mirror,
+                none => none.insert(Mirror::open(root, remote, depth, *max_packs)?),
+            };
+            Ok(mirror.as_it_is())
+        })
+        .await
+        .map_err(|error| error.at("the mirror"))
+    }
+
+    /// Has a commit in the mirror, fetched and verified as far as that is needed.
+    pub(super) async fn obtain_for_writing(
+        &self,
+        cx: &Cx,
+        needed: Needed,
+        depth: Depth,
+        reference: &str,
+    ) -> Result<(), Fault> {
+        let mut wanted =
+            Wanted::new(&Revision::new(needed.id.to_string()), None).map_err(|error| error.at(reference))?;
+        wanted.depth = depth;
+        if needed.is_base {
+            wanted.reference = Some(reference.to_owned());
+            lock(&self.inner.tips).insert(reference.to_owned(), needed.id);
+        }
+        if self.verifies() && !(needed.is_base && self.verifies_tips()) {
+            wanted.only_read();
+        }
+        self.read_in(cx, wanted).await.map(drop)
+    }
+
+    /// Whether a commit that is made on a tip must not be made on one that is not signed: it would vouch for that.
+    #[cfg(feature = "verify")]
+    pub(super) fn verifies_tips(&self) -> bool {
+        // Where a tag vouches, it vouches for no tip of a branch.
+        self.inner.settings.verification.as_ref().is_some_and(|verification| !verification.mode.needs_tag())
+    }
+
+    #[cfg(not(feature = "verify"))]
+    #[expect(clippy::unused_self, reason = "with the feature, it depends")]
+    pub(super) fn verifies_tips(&self) -> bool {
+        false
+    }
+
+    /// Keeps what was pushed in the mirror, if that is the one that it was made with.
+    pub(super) async fn keep_pushed(
+        &self,
+        cx: &Cx,
+        depth: Depth,
+        made_with: Arc<Repository>,
+        pack: Arc<Vec<u8>>,
+    ) -> Result<(), WriteError> {
+        let locked = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await;
+        let mirror = locked.map_err(WriteError::Edit)?;
+        stop::run(cx, move |stop| {
+            let current = mirror.as_ref().map(Mirror::as_it_is);
+            if current.is_some_and(|current| Arc::ptr_eq(&current, &made_with)) {
+                super::pack::keep(&pack, made_with.path(), stop)
+                    .map_err(|error| GitError::Damaged { detail: crate::error::chain(&error) })?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(WriteError::Git)
+    }
+
+    /// Where branches point to, asked of the part of the server that is read from.
+    pub(super) async fn tips(
+        &self,
+        cx: &Cx,
+        names: Vec<String>,
+    ) -> Result<HashMap<String, gix::ObjectId>, WriteError> {
+        let inner = self.inner.clone();
+        let asked = stop::run(cx, move |stop| {
+            let mut tips = HashMap::new();
+            for name in names {
+                match refs::tip(&inner.settings.remote, &Want::Reference(name.clone()), stop) {
+                    Ok(tip) => drop(tips.insert(name, tip.id)),
+                    Err(GitError::ReferenceNotFound { .. } | GitError::EmptyRepository { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(tips)
+        });
+        asked.await.map_err(WriteError::Git)
+    }
+}

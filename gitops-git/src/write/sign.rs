@@ -1,0 +1,172 @@
+//! Signing commits, by SSH or OpenPGP keys.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use gitops_core::Timestamp;
+use pgp::composed::{ArmorOptions, Deserializable as _, DetachedSignature, SignedSecretKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
+use pgp::types::{KeyDetails, KeyVersion, Password};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
+
+use super::WriteError;
+
+/// What Git signs for.
+const NAMESPACE: &str = "git";
+
+/// No private key is longer.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A private key that signs commits. No program is run for it, and no agent asked.
+///
+/// ```no_run
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use gitops_git::write::SigningKey;
+/// let ssh = SigningKey::ssh_file("/run/secrets/signing/id_ed25519")?;
+/// let openpgp = SigningKey::openpgp_file("/run/secrets/signing/key.asc", Some("passphrase"))?;
+/// # let _ = (ssh, openpgp);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SigningKey(Arc<Key>);
+
+enum Key {
+    Ssh(Box<PrivateKey>),
+    OpenPgp {
+        key: Box<SignedSecretKey>,
+        /// Which of the subkeys signs; none for the primary key.
+        subkey: Option<usize>,
+        passphrase: Password,
+    },
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &*self.0 {
+            Key::Ssh(_) => "ssh",
+            Key::OpenPgp { .. } => "openpgp",
+        };
+        f.debug_tuple("SigningKey").field(&kind).finish()
+    }
+}
+
+impl SigningKey {
+    /// An SSH key in OpenSSH's format, without a passphrase: Ed25519 or ECDSA.
+    ///
+    /// # Errors
+    /// [`WriteError::SigningKey`] for what is none, has a passphrase, or is of another kind.
+    pub fn ssh(text: impl AsRef<[u8]>) -> Result<Self, WriteError> {
+        let key = PrivateKey::from_openssh(text.as_ref())
+            .map_err(|_| unusable("it is no private key in OpenSSH's format"))?;
+        if key.is_encrypted() {
+            return Err(unusable("it has a passphrase, and nobody is there to type it: use one without"));
+        }
+        match key.algorithm() {
+            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(Self(Arc::new(Key::Ssh(Box::new(key))))),
+            // The library that signs reads their private parts wrongly, and what it would sign fails.
+            other => {
+                Err(unusable(&format!("keys of the type {} cannot sign here: use Ed25519", other.as_str())))
+            }
+        }
+    }
+
+    /// The same from a file, which is read now.
+    pub fn ssh_file(path: impl AsRef<Path>) -> Result<Self, WriteError> {
+        Self::ssh(read(path.as_ref())?)
+    }
+
+    /// An OpenPGP key of version 4, as `gpg --armor --export-secret-keys` writes it, with its passphrase if it has one. Of the
+    /// subkeys, the newest that may sign does so; if there is none, the primary key.
+    ///
+    /// # Errors
+    /// [`WriteError::SigningKey`] for what is none, a wrong passphrase, and a key that may not sign.
+    pub fn openpgp(armored: &str, passphrase: Option<&str>) -> Result<Self, WriteError> {
+        let (key, _) = SignedSecretKey::from_string(armored).map_err(|_| {
+            unusable("it is no armored OpenPGP private key: use gpg --armor --export-secret-keys")
+        })?;
+        let passphrase = Password::from(passphrase.unwrap_or_default());
+        let may_sign = |subkey: &pgp::composed::SignedSecretSubKey| {
+            let is_revoked =
+                subkey.signatures.iter().any(|s| s.typ() == Some(SignatureType::SubkeyRevocation));
+            !is_revoked && subkey.signatures.iter().any(|signature| signature.key_flags().sign())
+        };
+        let subkey = key.secret_subkeys.iter().rposition(may_sign);
+        let primary_may =
+            key.details.users.iter().flat_map(|user| &user.signatures).any(|s| s.key_flags().sign());
+        if subkey.is_none() && !primary_may {
+            return Err(unusable("neither it nor one of its subkeys may sign"));
+        }
+        let unlocked = match subkey {
+            Some(at) => key.secret_subkeys[at].key.unlock(&passphrase, |_, _| Ok(())),
+            None => key.primary_key.unlock(&passphrase, |_, _| Ok(())),
+        };
+        if !matches!(unlocked, Ok(Ok(()))) {
+            return Err(unusable("its passphrase is another, or it cannot be read"));
+        }
+        if key.primary_key.version() != KeyVersion::V4 {
+            return Err(unusable("only OpenPGP keys of version 4 can sign here"));
+        }
+        Ok(Self(Arc::new(Key::OpenPgp { key: Box::new(key), subkey, passphrase })))
+    }
+
+    /// The same from a file, which is read now.
+    pub fn openpgp_file(path: impl AsRef<Path>, passphrase: Option<&str>) -> Result<Self, WriteError> {
+        let bytes = read(path.as_ref())?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not armored"))?;
+        Self::openpgp(text, passphrase)
+    }
+
+    /// An armored signature over a payload.
+    pub(super) fn sign(&self, payload: &[u8], at: Timestamp) -> Result<String, WriteError> {
+        let armored = match &*self.0 {
+            Key::Ssh(key) => key
+                .sign(NAMESPACE, HashAlg::Sha512, payload)
+                .and_then(|signature| signature.to_pem(LineEnding::LF))
+                .map_err(|error| unusable(&error.to_string()))?,
+            Key::OpenPgp { key, subkey, passphrase } => match subkey {
+                Some(at_index) => openpgp(&key.secret_subkeys[*at_index].key, passphrase, payload, at),
+                None => openpgp(&key.primary_key, passphrase, payload, at),
+            }
+            .map_err(|error| unusable(&error.to_string()))?,
+        };
+        Ok(armored.trim_end().to_owned())
+    }
+}
+
+fn openpgp(
+    key: &impl pgp::types::SigningKey,
+    passphrase: &Password,
+    payload: &[u8],
+    at: Timestamp,
+) -> pgp::errors::Result<String> {
+    let hash = match key.hash_alg() {
+        strong @ (HashAlgorithm::Sha384 | HashAlgorithm::Sha512) => strong,
+        _ => HashAlgorithm::Sha256,
+    };
+    let mut config = SignatureConfig::v4(SignatureType::Binary, key.algorithm(), hash);
+    let seconds = u32::try_from(at.as_second()).unwrap_or(u32::MAX);
+    config.hashed_subpackets = vec![
+        Subpacket::regular(SubpacketData::SignatureCreationTime(pgp::types::Timestamp::from_secs(seconds)))?,
+        Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
+    ];
+    config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
+    let signature = config.sign(key, passphrase, payload)?;
+    DetachedSignature::new(signature).to_armored_string(ArmorOptions::default())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, WriteError> {
+    let fail = |reason: &str| unusable(&format!("{}: {reason}", path.display()));
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        .map_err(|error| fail(&error.kind().to_string()))?;
+    if bytes.len() as u64 == MAX_BYTES { Err(fail("the file is too large")) } else { Ok(bytes) }
+}
+
+fn unusable(reason: &str) -> WriteError {
+    WriteError::SigningKey { reason: reason.to_owned() }
+}
