@@ -16,19 +16,23 @@ pub struct EditLimits {
     pub max_nodes: usize,
     /// Values that aliases add to the file.
     pub max_alias_nodes: usize,
+    /// Lines of comments in a row.
+    pub max_comments: usize,
     /// Values that one edit is about.
     pub max_places: usize,
 }
 
 impl Default for EditLimits {
-    /// 8 MiB, 10,000 documents, 64 levels, 300,000 values, 20,000 values by aliases, 10,000 values in one edit.
+    /// 6 MiB, 10,000 documents, 64 levels, 150,000 values, 20,000 values by aliases, 20,000 comments in a row,
+    /// 10,000 values in one edit.
     fn default() -> Self {
         Self {
-            max_bytes: 8 << 20,
+            max_bytes: 6 << 20,
             max_documents: 10_000,
             max_depth: 64,
-            max_nodes: 300_000,
+            max_nodes: 150_000,
             max_alias_nodes: 20_000,
+            max_comments: 20_000,
             max_places: 10_000,
         }
     }

@@ -73,8 +73,8 @@ pub(crate) fn is_plain(text: &str, is_in_flow: bool) -> bool {
     let second = chars.next();
     let is_flow_indicator = |c: char| matches!(c, ',' | '[' | ']' | '{' | '}');
     let begins_well = match first {
-        '-' | '?' | ':' => second.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_')),
-        '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => false,
+        '-' | '?' => second.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_')),
+        ':' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => false,
         c => !c.is_whitespace() && !is_flow_indicator(c),
     };
     let is_misread = text.ends_with(|c: char| c == ':' || c.is_whitespace())

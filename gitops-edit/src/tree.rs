@@ -85,7 +85,7 @@ impl<'a> Tree<'a> {
     ) -> Result<Self, Problem> {
         let options = granit_parser::options! {
             emit_anchor_events: true,
-            max_buffered_comment_events: limits.max_bytes,
+            max_buffered_comment_events: limits.max_comments,
             flow_nesting_limit: limits.max_depth,
             block_nesting_limit: limits.max_depth,
         };

@@ -77,6 +77,11 @@ fn types_stay_unless_asked_otherwise() {
     becomes("a: x\n", &exact(json!(null)), "a: null\n");
     becomes("a: x\n", &exact(json!(true)), "a: true\n");
     becomes("a: |\n  x\n  y\nb: 1\n", &exact(json!(2)), "a: 2\nb: 1\n");
+    for number in
+        [json!(1e300), json!(0.1), json!(1.0), json!(u64::MAX), json!(i64::MIN), json!(-0.0), json!(5e-324)]
+    {
+        becomes("a: 1\n", &exact(number.clone()), &format!("a: {number}\n"));
+    }
     for (before, new) in [("a: 1\n", "x"), ("a: true\n", "1"), ("a:\n", "x"), ("a: ~\n", "x")] {
         let error = set(before, ".a", &NewValue::Text(new.into())).unwrap_err();
         assert!(matches!(error, EditError::TypeDiffers { .. }), "{error}");

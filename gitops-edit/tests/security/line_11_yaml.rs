@@ -45,29 +45,45 @@ fn edited() -> Vec<Input> {
             );
             unit.repeat(10_000)
         }),
-        ("one scalar of 8 MiB", || head() + &"x".repeat((8 << 20) - 200)),
-        ("one escaped scalar of 8 MiB", || {
-            format!("{}\"{}\"", head(), "\\u00e9".repeat((8 << 20) / 6 - 200))
+        ("one scalar of 6 MiB", || head() + &"x".repeat((6 << 20) - 200)),
+        ("one escaped scalar of 6 MiB", || {
+            format!("{}\"{}\"", head(), "\\u00e9".repeat((6 << 20) / 6 - 200))
         }),
-        ("one literal scalar of 8 MiB", || format!("{}|\n{}", head(), "  x\n".repeat((2 << 20) - 200))),
-        ("one comment of 8 MiB", || format!("{}a # {}", head(), "x".repeat((8 << 20) - 200))),
-        ("a few aliases of a scalar of 5 MiB", || {
-            format!("{}&a {}\nmore: [{}]\n", head(), "x".repeat(5 << 20), ["*a"; 60].join(", "))
+        ("one literal scalar of 6 MiB", || format!("{}|\n{}", head(), "  x\n".repeat((6 << 18) - 200))),
+        ("one comment of 6 MiB", || format!("{}a # {}", head(), "x".repeat((6 << 20) - 200))),
+        ("comments of 6 MiB", || format!("{}\n{}  a\n", head(), "#\n".repeat((3 << 20) - 200))),
+        ("comments in a list of 6 MiB", || format!("{}[\n{}  a]\n", head(), "#\n".repeat((3 << 20) - 200))),
+        ("a few aliases of a scalar of 4 MiB", || {
+            format!("{}&a {}\nmore: [{}]\n", head(), "x".repeat(4 << 20), ["*a"; 60].join(", "))
         }),
         ("one alias of a scalar of 4 MiB", || {
             format!("{}&a {}\nmore: *a\n", head(), "x".repeat((4 << 20) - 200))
         }),
         ("merges of a large mapping", || {
-            let keys = (0..15_000).fold(String::new(), |text, n| text + &format!(" k{n}: v\n"));
-            format!("{}\nx: &x\n{keys}y:\n{}", head(), "- {<<: *x}\n".repeat(90_000))
+            let keys = (0..9_000).fold(String::new(), |text, n| text + &format!(" k{n}: v\n"));
+            format!("{}\nx: &x\n{keys}y:\n{}", head(), "- {<<: *x}\n".repeat(30_000))
         }),
         ("as many keys as fit", || {
-            (0..149_900).fold(format!("{}\n", head()), |text, n| text + &format!("  k{n}: v\n"))
+            (0..74_900).fold(format!("{}\n", head()), |text, n| text + &format!("  k{n}: v\n"))
+        }),
+        ("as many tagged keys as fit", || {
+            (0..74_900).fold(format!("{}\n", head()), |text, n| text + &format!("  k{n}: !!str v\n"))
+        }),
+        ("as many long keys as fit", || {
+            let key = "k".repeat(73);
+            (0..74_900).fold(format!("{}\n", head()), |text, n| text + &format!("  {key}{n}: v\n"))
+        }),
+        ("as many anchors as fit", || {
+            (0..49_900).fold(format!("{}\n", head()), |text, n| text + &format!("- &a{n} v\n"))
+        }),
+        ("comments that are allowed", || {
+            let comments = format!("# {}\n", "x".repeat(400)).repeat(19_900);
+            format!("{}\n{comments}  a\n", head())
         }),
         ("a mapping that merges itself", || format!("{}\nx: &x {{<<: *x}}\n", head())),
         ("lists that are in themselves", || "&x\nkind: List\nitems: [*x, *x]\n".to_owned()),
         ("keys of items", || {
-            format!("{}\n  {{}}\nitems:\n{}", head(), "- {name: a, value: b}\n".repeat(49_000))
+            format!("{}\n  {{}}\nitems:\n{}", head(), "- {name: a, value: b}\n".repeat(29_000))
         }),
         ("markers that mark nothing", || format!("{MARKER}\n").repeat(100_000)),
         ("markers behind a bracket", || format!("- [] {MARKER}\n").repeat(100_000)),
