@@ -110,6 +110,8 @@ pub(crate) enum Intent {
     Remove,
     /// More keys of the same mapping come behind it.
     Follow(Vec<(String, Value)>),
+    /// It is a list, and has one more item.
+    Append(Value),
 }
 
 /// All that an edit does. Of each value only one thing, but what was set can be followed.
@@ -117,12 +119,16 @@ pub(crate) enum Intent {
 pub(crate) struct Intents {
     at: HashMap<Way, Intent>,
     followed: HashMap<Way, Vec<(String, Value)>>,
+    appended: HashMap<Way, Value>,
 }
 
 impl Intents {
     pub(crate) fn add(&mut self, way: Way, intent: Intent) {
         match intent {
             Intent::Follow(entries) => self.followed.entry(way).or_default().extend(entries),
+            Intent::Append(value) => {
+                self.appended.insert(way, value);
+            }
             intent => {
                 self.at.insert(way, intent);
             }
@@ -187,6 +193,9 @@ impl Copy<'_> {
                     self.way.position(index);
                     self.value();
                     self.way.0.truncate(way);
+                }
+                if let Some(value) = self.intents.appended.get(&self.way) {
+                    encode(value, &mut self.to);
                 }
                 self.take(1);
             }
@@ -374,11 +383,12 @@ mod tests {
         intents.add(way(&["a", "b"]), Intent::Set(json!("one")));
         intents.add(way(&["a", "b"]), Intent::Follow(vec![("n".into(), json!(true))]));
         intents.add(way(&["b"]), Intent::Remove);
+        intents.add(way(&["a", "c"]), Intent::Append(json!({"e": [1], "f": "g"})));
         let mut d = way(&["a", "c"]);
         d.position(1);
         d.key(b"d");
         intents.add(d, Intent::Set(Value::Null));
-        assert!(intents.apply(before) == flat("a: {b: one, n: true, c: [x, {d: }]}\n"));
+        assert!(intents.apply(before) == flat("a: {b: one, n: true, c: [x, {d: }, {e: [1], f: g}]}\n"));
         let same = flat("a: [{b: {}}]\n");
         assert!(Intents::default().apply(flat("a: [{b: {}}]\n")) == same);
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::change::{Change, Masks, steps_beside};
 use crate::data::{self, Intent, Intents};
 use crate::entry;
-use crate::steps::{Paths, way};
+use crate::steps::{Paths, Step, way};
 use crate::tree::Id;
 use crate::write::{self, Patch};
 use crate::{EditError, YamlFile, locate, resolve};
@@ -51,6 +51,8 @@ pub(crate) enum Op {
     Set { at: Id, value: Value, spelling: Option<String> },
     /// A key behind the entry of this value.
     Insert { behind: Id, key: &'static str, value: Value },
+    /// A mapping as another item of a list, behind its last one.
+    Append { behind: Id, value: Value },
     /// The entry of this value goes.
     Remove { at: Id },
 }
@@ -73,12 +75,14 @@ impl YamlFile<'_> {
             let (at, key) = match &op {
                 Op::Set { at, .. } | Op::Remove { at } => (*at, None),
                 Op::Insert { behind, key, .. } => (*behind, Some(*key)),
+                Op::Append { behind, .. } => (*behind, None),
             };
             let place = self.place(at);
-            let steps = steps_beside(tree, at, key);
+            let mut steps = steps_beside(tree, at, key);
+            let is_added = matches!(op, Op::Insert { .. } | Op::Append { .. });
             let document = tree.document_of(at);
             let way_to = |steps: &[_]| way(data_index.get(document).copied().unwrap_or_default(), steps);
-            let old = if key.is_none() { resolve::value(tree, source, at) } else { None };
+            let old = if is_added { None } else { resolve::value(tree, source, at) };
             let new = match op {
                 Op::Set { at, value, spelling } => {
                     if old.as_ref() == Some(&value) {
@@ -104,6 +108,14 @@ impl YamlFile<'_> {
                     patches.push(entry::insertion(self, behind, key, &value)?);
                     let way = way_to(&steps_beside(tree, behind, None));
                     intents.add(way, Intent::Follow(vec![(key.to_owned(), value.clone())]));
+                    Some(value)
+                }
+                Op::Append { behind, value } => {
+                    patches.push(entry::item(self, behind, &value)?);
+                    let last = steps.pop();
+                    intents.add(way_to(&steps), Intent::Append(value.clone()));
+                    let next = if let Some(Step::Index(last)) = last { last + 1 } else { 0 };
+                    steps.push(Step::Index(next));
                     Some(value)
                 }
                 Op::Remove { at } => {

@@ -55,6 +55,47 @@ pub(crate) fn insertion(
     Ok(Patch { range: end..end, text })
 }
 
+/// A mapping of scalars behind the last item of a list in block style, laid out as that one is.
+pub(crate) fn item(file: &YamlFile<'_>, last: Id, value: &Value) -> Result<Patch, EditError> {
+    let unwritable = || EditError::Unwritable {
+        place: file.place(last),
+        problem: "no item can be added behind this one: write it with a dash, and with keys below each other",
+    };
+    appended(file, last, value).ok_or_else(unwritable)
+}
+
+fn appended(file: &YamlFile<'_>, last: Id, value: &Value) -> Option<Patch> {
+    let (tree, source) = (&file.tree, file.text);
+    if file.context(last).is_in_flow || tree.node(last).kind != (Kind::Mapping { is_flow: false }) {
+        return None;
+    }
+    let (first_key, _) = tree.entries(last).next()?;
+    let (_, last_value) = tree.entries(last).last()?;
+    let Kind::Scalar(ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) =
+        tree.node(last_value).kind
+    else {
+        return None;
+    };
+    let key = tree.span(first_key).start;
+    let head = &source[line_start(source, key)..key];
+    let dash = head.trim_end();
+    // Nothing else is on the line, such as another dash or a key.
+    if dash.trim_start() != "-" {
+        return None;
+    }
+    let end = line_end(source, tree.span(last_value).end);
+    let line_break = line_break(source, end);
+    let context = file.context(first_key);
+    let entries = value.as_object()?.iter().enumerate().map(|(index, (key, value))| {
+        let indent = if index == 0 { head.to_owned() } else { " ".repeat(head.len()) };
+        format!("{indent}{key}: {}", inline(value, ScalarStyle::Plain, context))
+    });
+    let text = entries.collect::<Vec<_>>().join(line_break);
+    let is_whole = source[..end].ends_with('\n');
+    let text = if is_whole { format!("{text}{line_break}") } else { format!("{line_break}{text}") };
+    Some(Patch { range: end..end, text })
+}
+
 /// Takes the entry of a value away, with its line where it has one of its own.
 pub(crate) fn removal(file: &YamlFile<'_>, value: Id) -> Result<Patch, EditError> {
     let unwritable = || EditError::Unwritable {

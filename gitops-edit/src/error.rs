@@ -117,18 +117,12 @@ pub enum EditError {
         path: String,
     },
     /// The file is no kustomization.
-    #[error("{place}: this is no kustomization with a list of images")]
+    #[error(
+        "{place}: there is no kustomization with a list of images that has an entry: write the first one"
+    )]
     NoImages {
         /// The file.
         place: Place,
-    },
-    /// The kustomization does not list the image.
-    #[error("{place}: the images of this kustomization have no entry with the name {name}: add one")]
-    ImageNotListed {
-        /// The file.
-        place: Place,
-        /// The name.
-        name: String,
     },
     /// The kustomization lists the image twice.
     #[error(
@@ -175,7 +169,6 @@ impl EditError {
             | Self::TypeDiffers { place, .. }
             | Self::Shared { place, .. }
             | Self::NoImages { place }
-            | Self::ImageNotListed { place, .. }
             | Self::ImageTwice { place, .. }
             | Self::Unwritable { place, .. }
             | Self::Unintended { place } => place,
@@ -185,10 +178,9 @@ impl EditError {
     /// What kind of failure it is: none of them passes by itself.
     pub fn class(&self) -> Class {
         match self {
-            Self::ObjectNotFound { .. }
-            | Self::FieldNotFound { .. }
-            | Self::NoImages { .. }
-            | Self::ImageNotListed { .. } => Class::NotFound,
+            Self::ObjectNotFound { .. } | Self::FieldNotFound { .. } | Self::NoImages { .. } => {
+                Class::NotFound
+            }
             Self::Unwritable { .. } => Class::Unsupported,
             Self::Unintended { .. } => Class::Bug,
             _ => Class::Invalid,

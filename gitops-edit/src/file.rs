@@ -57,6 +57,8 @@ impl fmt::Debug for YamlFile<'_> {
 
 impl<'a> YamlFile<'a> {
     /// Reads a file, within the default limits. Its name is only used to say where things are.
+    ///
+    /// A file of JSON holds one value: several, one after the other, are no YAML.
     pub fn parse(file: &RepoPath, bytes: &'a [u8]) -> Result<Self, EditError> {
         Self::parse_with(file, bytes, &EditLimits::default())
     }
@@ -117,7 +119,8 @@ impl<'a> YamlFile<'a> {
     /// `newName`, `newTag` and `digest` are set, added behind what there is, or removed if the image has no such part. `newName` is
     /// added only where the names differ, and never removed.
     ///
-    /// It is an error if there is no entry of that name, or more than one.
+    /// Without an entry of that name, one is added behind the last. It is an error if there is more than one, or the list has none
+    /// at all.
     pub fn set_kustomize_image(&self, name: &str, image: &ImageRef) -> Result<Edited, EditError> {
         let ops = kustomize::plan(self, name, image)?;
         Ok(Edited { places: 1, ..self.carry_out(ops)? })
@@ -224,7 +227,9 @@ fn explain(file: &RepoPath, problem: Problem) -> EditError {
 
 /// A text as a value of the type of another one; or what that is.
 fn as_before(old: &Value, text: &str) -> Result<(Value, Option<String>), &'static str> {
-    let new = resolve::plain(text);
+    // A text with more in it, such as a comment, is none of these.
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'));
+    let new = if is_word { resolve::plain(text) } else { Value::from(text) };
     match old {
         Value::Bool(_) if new.is_boolean() => Ok((new, None)),
         Value::Number(_) if new.is_number() => Ok((new, Some(text.to_owned()))),

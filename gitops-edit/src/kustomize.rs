@@ -10,7 +10,12 @@ use crate::{EditError, ImageRef, YamlFile};
 
 /// What there is to do so that the entry with this name stands for an image.
 pub(crate) fn plan(file: &YamlFile<'_>, name: &str, image: &ImageRef) -> Result<Vec<Op>, EditError> {
-    let entry = entry(file, name)?;
+    let entry = match entry(file, name)? {
+        Listed::Here(entry) => entry,
+        Listed::NotBehind(last) => {
+            return Ok(vec![Op::Append { behind: last, value: new_entry(name, image) }]);
+        }
+    };
     let value = |key: &str| locate::get(&file.tree, entry, key).map(|found| found.id);
     let new_name = value("newName");
     // As `kustomize edit set image` does it: what the image has not, the entry has not either. Only a name that is there stays.
@@ -20,7 +25,7 @@ pub(crate) fn plan(file: &YamlFile<'_>, name: &str, image: &ImageRef) -> Result<
         ("digest", image.digest()),
     ];
     let mut ops = Vec::new();
-    let mut behind = value("name").ok_or_else(|| not_listed(file, name))?;
+    let mut behind = value("name").ok_or_else(|| EditError::NoImages { place: file.place(entry.id) })?;
     for (key, wanted) in wanted {
         match (value(key), wanted) {
             (Some(at), Some(text)) => {
@@ -35,29 +40,40 @@ pub(crate) fn plan(file: &YamlFile<'_>, name: &str, image: &ImageRef) -> Result<
     Ok(ops)
 }
 
-fn not_listed(file: &YamlFile<'_>, name: &str) -> EditError {
-    EditError::ImageNotListed { place: file.whole(), name: gitops_core::one_line(name).into_owned() }
+/// An entry as kustomize writes them, with its keys in the order of their names.
+fn new_entry(name: &str, image: &ImageRef) -> Value {
+    let new_name = (image.name() != name).then(|| image.name());
+    let fields =
+        [("digest", image.digest()), ("name", Some(name)), ("newName", new_name), ("newTag", image.tag())];
+    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
 }
 
-fn entry(file: &YamlFile<'_>, name: &str) -> Result<Found, EditError> {
+/// Where an image is in the list.
+enum Listed {
+    Here(Found),
+    /// It is not there; this is the last one.
+    NotBehind(Id),
+}
+
+fn entry(file: &YamlFile<'_>, name: &str) -> Result<Listed, EditError> {
     let lists: Vec<Id> =
         file.tree.documents.iter().filter_map(|document| images(file, document.root)).collect();
-    if lists.is_empty() {
-        return Err(EditError::NoImages { place: file.whole() });
-    }
-    let items = lists.iter().flat_map(|list| file.tree.children(*list));
+    let items: Vec<Id> = lists.iter().flat_map(|list| file.tree.children(*list)).collect();
     let is_named = |item: &Id| {
         let item = Found { id: *item, is_shared: false };
         locate::text(&file.tree, file.text, item, "name").is_some_and(|have| have == name)
     };
-    let mut named = items.filter(is_named);
-    let first = named.next().ok_or_else(|| not_listed(file, name))?;
-    match named.next() {
-        None => Ok(Found { id: first, is_shared: false }),
-        Some(second) => Err(EditError::ImageTwice {
-            place: file.place(second),
-            name: gitops_core::one_line(name).into_owned(),
-        }),
+    let mut named = items.iter().copied().filter(is_named);
+    match (named.next(), named.next()) {
+        (Some(entry), None) => Ok(Listed::Here(Found { id: entry, is_shared: false })),
+        (Some(_), Some(second)) => {
+            let name = gitops_core::one_line(name).into_owned();
+            Err(EditError::ImageTwice { place: file.place(second), name })
+        }
+        (None, _) => {
+            let last = items.last().copied().ok_or_else(|| EditError::NoImages { place: file.whole() })?;
+            Ok(Listed::NotBehind(last))
+        }
     }
 }
 

@@ -90,8 +90,12 @@ fn what_cannot_be_done_says_why() {
     assert!(matches!(error, EditError::NoImages { .. }), "{error}");
     let error = set("kind: Deployment\nimages:\n- name: app\n", "app", "app:1").unwrap_err();
     assert!(matches!(error, EditError::NoImages { .. }), "{error}");
-    let error = set("images:\n- name: b\n", "app", "app:1").unwrap_err();
-    assert!(matches!(error, EditError::ImageNotListed { .. }), "{error}");
+    let error = set("images: []\n", "app", "app:1").unwrap_err();
+    assert!(matches!(error, EditError::NoImages { .. }), "{error}");
+    for last in ["{name: b}", "name: b\n  x: |\n    y", "name: &x b\n  y: {a: b}", "&x\n  name: b", "*x"] {
+        let error = set(&format!("x: &x {{}}\nimages:\n- {last}\n"), "app", "app:1").unwrap_err();
+        assert!(matches!(error, EditError::Unwritable { .. }), "{error}: {last}");
+    }
     let error = set("images:\n- name: app\n- name: app\n", "app", "app:1").unwrap_err();
     assert!(matches!(error, EditError::ImageTwice { .. }) && error.place().line == 3, "{error}");
     let error =
@@ -99,4 +103,36 @@ fn what_cannot_be_done_says_why() {
     assert!(matches!(error, EditError::Unwritable { .. }), "{error}");
     let error = set("x: &x {name: app, newTag: v1}\nimages:\n- *x\n", "app", "app:v2").unwrap_err();
     assert!(matches!(error, EditError::Shared { .. }), "{error}");
+}
+
+#[test]
+fn an_entry_that_is_not_there_is_added() {
+    for (before, new, after) in [
+        (
+            "images:\n- name: b\n  newTag: v1 # c\n# end\n",
+            "r/app:v2",
+            "images:\n- name: b\n  newTag: v1 # c\n- name: app\n  newName: r/app\n  newTag: v2\n# end\n",
+        ),
+        (
+            "images:\n  -   name: b",
+            "app:1.20",
+            "images:\n  -   name: b\n  -   name: app\n      newTag: \"1.20\"",
+        ),
+        (
+            "images:\n- name: b\n\nresources: []\n",
+            "app@D",
+            "images:\n- name: b\n- digest: D\n  name: app\n\nresources: []\n",
+        ),
+    ] {
+        for end in ["\n", "\r\n"] {
+            let [before, new, after] =
+                [before, new, after].map(|text| text.replace('D', DIGEST).replace('\n', end));
+            assert_eq!(set(&before, "app", &new).unwrap(), after);
+        }
+    }
+    let edited = file("images:\n- name: b\n").set_kustomize_image("app", &image("app:v1")).unwrap();
+    assert_eq!(
+        edited.changes[0].to_string(),
+        "a.yaml:2:3 (document 1): .images[1]: absent → {\"name\":\"app\",\"newTag\":\"v1\"}"
+    );
 }

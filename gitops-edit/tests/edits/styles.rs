@@ -82,7 +82,17 @@ fn types_stay_unless_asked_otherwise() {
     {
         becomes("a: 1\n", &exact(number.clone()), &format!("a: {number}\n"));
     }
-    for (before, new) in [("a: 1\n", "x"), ("a: true\n", "1"), ("a:\n", "x"), ("a: ~\n", "x")] {
+    for (before, new) in [
+        ("a: 1\n", "x"),
+        ("a: 1\n", "2 # c"),
+        ("a: 1\n", "2\n"),
+        ("a: 1\n", " 2"),
+        ("a: 1\n", ""),
+        ("a: true\n", "false #"),
+        ("a: true\n", "1"),
+        ("a:\n", "x"),
+        ("a: ~\n", "x"),
+    ] {
         let error = set(before, ".a", &NewValue::Text(new.into())).unwrap_err();
         assert!(matches!(error, EditError::TypeDiffers { .. }), "{error}");
     }

@@ -9,3 +9,4 @@
 #[path = "../../../gitops-core/tests/security/hostile.rs"]
 mod hostile;
 mod line_11_yaml;
+mod line_20_escaping;
