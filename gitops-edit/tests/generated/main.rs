@@ -12,6 +12,7 @@ use std::ops::{Range, RangeInclusive};
 
 use dice::Dice;
 use gitops_core::decode::{DecodeLimits, decode};
+use gitops_core::diff::{FieldPath, PathElement};
 use gitops_core::{RepoPath, ResourceId};
 use gitops_edit::{EditError, NewValue, YamlFile};
 use serde_json::Value;
@@ -134,6 +135,54 @@ fn markers(case: &Case, seed: u64) -> bool {
     !edited.changes.is_empty()
 }
 
+/// Every leaf of a tree.
+fn leaves(value: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                leaves(value, &path.field(key), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                leaves(item, &path.child(PathElement::Index(index)), found);
+            }
+        }
+        _ => found.push(path.clone()),
+    }
+}
+
+/// A file of JSON as `serde_json` writes it: with a value set, it is as `serde_json` writes that.
+fn json(dice: &mut Dice, seed: u64) -> bool {
+    let (id, object) = model::object(dice, 0);
+    let write = match dice.below(3) {
+        0 => |value: &Value| value.to_string(),
+        1 => |value: &Value| serde_json::to_string_pretty(value).unwrap() + "\n",
+        _ => |value: &Value| {
+            let mut text = Vec::new();
+            let format = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+            let mut to = serde_json::Serializer::with_formatter(&mut text, format);
+            serde::Serialize::serialize(value, &mut to).unwrap();
+            String::from_utf8(text).unwrap().replace('\n', "\r\n")
+        },
+    };
+    let mut paths = Vec::new();
+    leaves(&object, &FieldPath::root(), &mut paths);
+    let path = &paths[dice.below(paths.len())];
+    let value = model::scalar(dice);
+    let before = write(&object);
+    let told = || format!("seed {seed}, {path} = {value}\n{before}");
+    let file =
+        YamlFile::parse(&name(), before.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{}", told()));
+    let edited = file
+        .set_field(&id, path, &NewValue::Exact(value.clone()))
+        .unwrap_or_else(|error| panic!("{error}\n{}", told()));
+    let mut expected = object.clone();
+    *path.get_mut(&mut expected).unwrap() = value.clone();
+    assert_eq!(String::from_utf8(edited.bytes).unwrap(), write(&expected), "{}", told());
+    !edited.changes.is_empty()
+}
+
 /// How many fields of a file were set, and whether its markers were.
 fn try_one(seed: u64) -> (usize, usize) {
     let mut dice = Dice::new(seed);
@@ -148,6 +197,7 @@ fn try_one(seed: u64) -> (usize, usize) {
         case.text
     );
     let fields = (0..5).filter(|_| field(&case, &mut dice, seed)).count();
+    let fields = fields + usize::from(json(&mut dice, seed));
     (fields, usize::from(markers(&case, seed)))
 }
 
