@@ -6,6 +6,7 @@
     reason = "a test may fail so, and say what it saw"
 )]
 
+mod hostile;
 mod line_01_values;
 mod line_11_yaml;
 mod line_20_escaping;
