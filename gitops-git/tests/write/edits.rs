@@ -233,3 +233,33 @@ async fn a_branch_that_is_not_there_is_not_made() {
     let fault = common::fault(local(&repo).commit(&cx(), &request, put("a", "2")).await);
     assert_eq!(fault.class, Class::NotFound, "{fault}");
 }
+
+#[tokio::test]
+async fn trailers_are_added_as_git_adds_them() {
+    let repo = Repo::with(&[("a", "0")]);
+    let writer = local(&repo);
+    for (nth, message) in [
+        "subject",
+        "subject: with a colon",
+        "subject\n\nbody",
+        "subject\n\nbody\n\nReviewed-by: Ada",
+        "subject\n\nReviewed-by: Ada\nChange: 7",
+        "subject\n\nbody\n\nBuild: 1",
+        "subject\n\nsee: this\nand that",
+        "subject\n\nbody\n\nSigned-off-by: Ada\nmore text",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = on_main()
+            .with_message(Message::new(message).unwrap())
+            .with_trailer("Build", "1")
+            .and_then(|request| request.with_trailer("Change", "7"))
+            .unwrap();
+        let done = written(writer.commit(&cx(), &request, put("a", &format!("{nth}."))).await);
+        let ours = git(&repo.bare(), &["log", "-1", "--format=%B", &done.commit.id]);
+        let args = ["interpret-trailers", "--no-divider", "--trailer", "Build: 1", "--trailer", "Change: 7"];
+        let theirs = common::repo::git_with(&repo.work(), &args, format!("{message}\n").as_bytes());
+        assert_eq!(ours, theirs, "{message:?}");
+    }
+}
