@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::block::Block;
 use crate::edit::{Edited, Op};
-use crate::marker::{self, PolicyName};
+use crate::marker::{self, MarkedPart, PolicyName};
 use crate::tree::{Comment, Id, Kind, Problem, Tree};
 use crate::write::Context;
 use crate::{EditError, EditLimits, ImageRef, kustomize, locate, resolve};
@@ -98,21 +98,47 @@ impl<'a> YamlFile<'a> {
             images.iter().map(|(policy, image)| (policy, image)).collect();
         let mut ops = Vec::new();
         for comment in &self.tree.comments {
-            let place = || self.place_of(comment);
-            let (policy, part) = marker::read(&self.text[comment.span.clone()])
-                .map_err(|problem| EditError::Marker { place: place(), problem })?;
+            let (policy, part, place) = self.marker(comment)?;
             let Some(image) = images.get(&policy) else { continue };
-            let at = self
-                .marked(comment)
-                .ok_or_else(|| EditError::MarksNothing { place: place(), policy: policy.to_string() })?;
+            let at = self.marked(comment).ok_or_else(|| EditError::MarksNothing {
+                place: place.clone(),
+                policy: policy.to_string(),
+            })?;
             let text = part.of(image).map_err(|part| EditError::MissingPart {
-                place: place(),
+                place,
                 part,
                 image: image.to_string(),
             })?;
             ops.push(Op::Set { at, value: Value::from(text), spelling: None });
         }
         self.carry_out(ops)
+    }
+
+    /// What the values that are marked for a policy say now, in the order of the file: images, or parts of them. What is no text is
+    /// left out. An error if a marker cannot be read, or marks nothing, as for [`set_marked`](Self::set_marked).
+    pub fn marked_values(&self, policy: &PolicyName) -> Result<Vec<(MarkedPart, String)>, EditError> {
+        let mut values = Vec::new();
+        for comment in &self.tree.comments {
+            let (named, part, place) = self.marker(comment)?;
+            if named != *policy {
+                continue;
+            }
+            let at = self.marked(comment);
+            let at = at.ok_or_else(|| EditError::MarksNothing { place, policy: policy.to_string() })?;
+            if let Some(Value::String(text)) = resolve::value(&self.tree, self.text, at) {
+                values.push((part, text));
+            }
+        }
+        Ok(values)
+    }
+
+    /// What a marker says, and where it is.
+    fn marker(&self, comment: &Comment) -> Result<(PolicyName, MarkedPart, Place), EditError> {
+        let place = self.place_of(comment);
+        match marker::read(&self.text[comment.span.clone()]) {
+            Ok((policy, part)) => Ok((policy, part, place)),
+            Err(problem) => Err(EditError::Marker { place, problem }),
+        }
     }
 
     /// Makes the entry of a kustomization's `images` that has this `name` stand for an image, as `kustomize edit set image` does:

@@ -75,7 +75,8 @@ fn is_name(text: &str) -> bool {
 
 /// Which part of an image a marked value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum MarkedPart {
+#[non_exhaustive]
+pub enum MarkedPart {
     /// All of it: `name:tag`, `name@digest` or `name:tag@digest`, as the image is given.
     Image,
     /// Registry and repository.

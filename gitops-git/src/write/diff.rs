@@ -2,6 +2,8 @@
 
 use std::io;
 
+use gitops_core::RepoPath;
+use gitops_core::decode::{DecodeLimits, decode};
 use gix::bstr::ByteSlice as _;
 use gix::diff::blob::unified_diff::{ConsumeHunk, ContextSize, DiffLineKind, HunkHeader};
 use gix::diff::blob::{Algorithm, InternedInput, UnifiedDiff, diff_with_slider_heuristics};
@@ -90,6 +92,10 @@ fn one(
         line(format!("Binary files {from} and {to} differ\n"));
         return Ok(());
     }
+    if [&before, &after].iter().any(|bytes| may_hold_secrets(&file.path.to_string(), bytes)) {
+        line("it holds Secrets, and is not shown\n".into());
+        return Ok(());
+    }
     if before != after {
         line(format!("--- {from}\n+++ {to}\n"));
     }
@@ -99,6 +105,18 @@ fn one(
     // Memory takes all of it.
     let _: io::Result<()> = hunks.consume();
     Ok(())
+}
+
+/// Whether a file has a Secret among its manifests, or cannot be read and may have one. What they hold is shown to nobody.
+fn may_hold_secrets(path: &str, text: &[u8]) -> bool {
+    if !text.contains_str("Secret") || ![".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end)) {
+        return false;
+    }
+    let Ok(path) = RepoPath::new(path) else { return true };
+    match decode(&path, text, &DecodeLimits::default()) {
+        Ok(manifests) => manifests.iter().any(|one| one.id.group.is_empty() && one.id.kind == "Secret"),
+        Err(_) => true,
+    }
 }
 
 /// `None` if it is too large.
@@ -143,4 +161,26 @@ impl ConsumeHunk for Hunks<'_> {
     }
 
     fn finish(self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_with_secrets_are_known() {
+        let secret = b"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n";
+        let external = b"apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: db}\n";
+        let list = b"apiVersion: v1\nkind: SecretList\nitems:\n- metadata: {name: db}\n";
+        for (path, text, holds) in [
+            ("db.yaml", &secret[..], true),
+            ("list.yml", list, true),
+            ("template.yaml", b"kind: Secret\ndata: {{ .Values }}\n", true),
+            ("external.yaml", external, false),
+            ("readme.md", b"a Secret", false),
+            ("web.yaml", b"a: 1", false),
+        ] {
+            assert_eq!(may_hold_secrets(path, text), holds, "{path}");
+        }
+    }
 }

@@ -34,6 +34,12 @@ use crate::GitError;
 pub trait Edit: Send + Sync {
     /// Makes the change. If it fails, nothing is committed, and its fault is what the caller gets.
     fn apply(&self, files: &mut Files<'_>) -> Result<(), Fault>;
+
+    /// The first line of the message, where nobody gives one; its [notes](Files::note) follow. Without, it is the notes, or the
+    /// changed files.
+    fn subject(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<F: Fn(&mut Files<'_>) -> Result<(), Fault> + Send + Sync> Edit for F {
@@ -100,7 +106,7 @@ impl<'a> Files<'a> {
     }
 
     /// What is directly in a directory, by name, with what was changed; nothing if there is no such directory. What has a name
-    /// that no path can spell is left out.
+    /// that no path can spell is left out; a symbolic link is a [`EntryKind::BrokenLink`], wherever it leads.
     pub fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
         self.entries(dir).map_err(|error| error.at(dir))
     }
@@ -117,7 +123,8 @@ impl<'a> Files<'a> {
                 let kind = match entry.mode().kind() {
                     Mode::Tree => EntryKind::Directory,
                     Mode::Commit => EntryKind::Submodule,
-                    Mode::Blob | Mode::BlobExecutable | Mode::Link => EntryKind::File,
+                    Mode::Blob | Mode::BlobExecutable => EntryKind::File,
+                    Mode::Link => EntryKind::BrokenLink,
                 };
                 let below = dir.join(name).map_err(|error| invalid(dir, &error.to_string()))?;
                 // A directory of which every file was removed is one no more; that is rare, and found out by looking.

@@ -69,6 +69,7 @@ mod attempt;
 mod base;
 mod diff;
 mod differing;
+mod edits;
 mod error;
 mod files;
 mod identity;
@@ -87,6 +88,7 @@ mod sign;
 mod work;
 mod writer;
 
+pub use edits::{SetField, SetImage, SetKustomizeImage};
 pub use error::WriteError;
 pub use files::{Edit, Files};
 pub use identity::Identity;

@@ -41,6 +41,8 @@ pub struct Written {
     pub reference: String,
     /// The files in which it differs from the commit before it, by path.
     pub changed: Vec<ChangedFile>,
+    /// The commit's message, with its trailers.
+    pub message: String,
     /// How many commits were made until one landed; more than one after a lost race.
     pub attempts: u32,
     /// Whether it was pushed: not in a dry run.
@@ -70,6 +72,17 @@ pub enum FileChange {
     Modified,
     /// It is there no more.
     Deleted,
+}
+
+impl FileChange {
+    /// `added`, `modified` or `deleted`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Modified => "modified",
+            Self::Deleted => "deleted",
+        }
+    }
 }
 
 /// The letter of `git diff --name-status`, and the path.

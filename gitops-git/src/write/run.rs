@@ -179,6 +179,7 @@ impl<'a> Run<'a> {
             parent: revision(built.base.parent),
             reference: self.job.reference.clone(),
             changed: built.changed,
+            message: built.message,
             attempts: self.attempts,
             pushed,
             diff: built.diff,

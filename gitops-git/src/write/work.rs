@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gitops_core::Clock;
+use gitops_core::{Clock, one_line};
 
 use super::differing::differences;
 use super::error::damaged;
@@ -52,6 +52,7 @@ pub(super) struct Built {
     pub(super) commit: gix::ObjectId,
     pub(super) base: Base,
     pub(super) changed: Vec<ChangedFile>,
+    pub(super) message: String,
     pub(super) pack: Arc<Vec<u8>>,
     pub(super) diff: Option<String>,
 }
@@ -86,7 +87,9 @@ impl Work {
                 let mut files = Files::new(repo, tree, limits);
                 edit.apply(&mut files).map_err(WriteError::Edit)?;
                 let (tree, notes) = files.finish()?;
-                Ok(Made { tree, notes, message: None })
+                let with_notes = |subject: String| format!("{}\n\n{}", one_line(&subject), notes.join("\n"));
+                let message = edit.subject().map(with_notes);
+                Ok(Made { tree, notes, message })
             }
             Self::Revert(revert) => revert.make(repo, tree, stop),
             Self::Restore(restore) => restore.make(repo, tree),
@@ -111,11 +114,11 @@ impl Job {
         let differences = differences(repo, parent, made.tree, stop)?;
         let changed: Vec<ChangedFile> = differences.files.iter().map(ChangedFile::from).collect();
         let message = self.message(&made, &changed)?;
-        let commit = self.commit(repo, made.tree, base.parent, message)?;
+        let commit = self.commit(repo, made.tree, base.parent, message.clone())?;
         let diff = self.request.dry_run.then(|| diff::unified(repo, &differences.files)).transpose()?;
         let pack =
             if self.request.dry_run { Vec::new() } else { pack::of(repo, commit, &differences, stop)? };
-        Ok(Some(Built { commit, base, changed, pack: Arc::new(pack), diff }))
+        Ok(Some(Built { commit, base, changed, message, pack: Arc::new(pack), diff }))
     }
 
     fn message(&self, made: &Made, changed: &[ChangedFile]) -> Result<String, WriteError> {

@@ -16,6 +16,7 @@ mod branches;
 mod edits;
 mod faults;
 mod lost;
+mod manifests;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code, reason = "the tests of faults use all of it")]
 mod proxy;
