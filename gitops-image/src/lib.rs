@@ -1,9 +1,10 @@
-//! Which tag of an image is the newest one, by a policy, and what digest it has: the first half of an image update. The second
-//! half, a commit in the configuration repository, is `gitops-git`'s.
+//! Image updates: which tag of an image is the newest one, by a policy, what digest it has, and how that gets into the
+//! configuration repository.
 //!
 //! - [`ImagePolicy`] and [`choose`]: the choice, pure. It means what Flux's `ImagePolicy` means.
 //! - [`TagSource`]: where tags come from. [`RegistryClient`] asks a registry, [`MemoryTags`] is for tests.
 //! - [`newest`]: both in one call.
+//! - `ImageUpdates` (feature `git`): the newest images in a commit, once or continuously.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -45,6 +46,7 @@
 //! # Features
 //!
 //! - `registry` (default): [`RegistryClient`].
+//! - `git`: `ImageUpdates`, which commits what is newest to the configuration repository.
 //! - `testing`: `testing::Registry`, a registry on loopback, for your own tests.
 
 mod digest;
@@ -57,6 +59,8 @@ mod source;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "git")]
+mod update;
 
 pub use digest::{ImageDigest, InvalidImageDigest};
 pub use memory::MemoryTags;
@@ -66,3 +70,5 @@ pub use registry::{RegistryClient, RegistryClientBuilder, RegistryCredentials, R
 pub use repository::{InvalidRepository, Repository};
 pub use source::{Choice, TagSource, newest};
 pub use tag::{InvalidTag, Tag};
+#[cfg(feature = "git")]
+pub use update::{ImageUpdates, Updated};
