@@ -9,6 +9,8 @@
     reason = "they are of tests, and this uses a part of them"
 )]
 
+#[path = "../../../gitops-git/tests/common/acceptor.rs"]
+pub mod acceptor;
 #[path = "../../../gitops-git/tests/common/cgi.rs"]
 pub mod cgi;
 #[path = "../../../gitops-git/tests/common/repo.rs"]

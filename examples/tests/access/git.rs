@@ -6,8 +6,12 @@
     reason = "shared with the tests of another crate"
 )]
 
+#[path = "../../../gitops-git/tests/common/acceptor.rs"]
+pub mod acceptor;
 #[path = "../../../gitops-git/tests/common/cgi.rs"]
 pub mod cgi;
+#[path = "../../../gitops-git/tests/common/forge/mod.rs"]
+pub mod forge;
 #[path = "../../../gitops-git/tests/common/github.rs"]
 pub mod github;
 #[path = "../../../gitops-git/tests/common/proxy.rs"]

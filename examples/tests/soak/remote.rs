@@ -6,6 +6,8 @@
     reason = "shared with the tests of another crate"
 )]
 
+#[path = "../../../gitops-git/tests/common/acceptor.rs"]
+mod acceptor;
 #[path = "../../../gitops-git/tests/common/cgi.rs"]
 mod cgi;
 #[path = "../../../gitops-git/tests/common/repo.rs"]

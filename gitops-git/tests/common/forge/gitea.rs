@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::cgi::Answer;
 use super::{Asked, FIRST_OF_ORGANIZATION, NAME, OWNER, Pull, State, gives, says};
-use crate::common::cgi::Answer;
 
 impl State {
     pub(super) fn gitea(&mut self, asked: &Asked<'_>) -> Answer {
