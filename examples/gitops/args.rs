@@ -11,6 +11,7 @@ use gitops_core::{Digest, Timestamp};
 use crate::access::Access;
 use crate::content::Content;
 use crate::object::ObjectName;
+use crate::writing::{Rollback, Set};
 
 /// Deploys what a Git repository says, and keeps it so.
 #[derive(Debug, Parser)]
@@ -43,6 +44,11 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Prints the commit that last set the value of a field. Exit code 1 if the field was never there.
     Blame(Blame),
+    /// Commits a change of one value, and pushes it. The rest of the file stays as it is, byte by byte.
+    #[command(subcommand)]
+    Set(Set),
+    /// Commits a way back, and pushes it: what commits changed is undone, or the path is put back to what it was.
+    Rollback(Rollback),
 }
 
 /// What, and how to read it.
@@ -58,9 +64,6 @@ pub(crate) struct Repository {
     /// The directory in the repository that holds the manifests.
     #[arg(long, default_value = "")]
     pub(crate) path: String,
-    /// A file with a token for the repository. Read again at every use.
-    #[arg(long)]
-    pub(crate) token_file: Option<PathBuf>,
     /// A file with a private key without a passphrase, for a repository over SSH.
     #[arg(long, value_name = "FILE", requires = "known_hosts", conflicts_with_all = ["token_file", "ssh_agent"])]
     pub(crate) ssh_key: Option<PathBuf>,

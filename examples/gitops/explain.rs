@@ -1,76 +1,16 @@
 //! What happened in a repository: `history`, `changes`, `blame`.
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, bail};
 use gitops_core::diff::{Difference, DifferenceKind};
-use gitops_core::{Cx, RefSpec, RepoPath, ResourceId, Revision, Snapshot, Source as _, one_line};
-use gitops_git::{Actor, BlameOptions, ChangeKind, Commit, GitSource, HistoryOptions};
+use gitops_core::one_line;
+use gitops_git::{Actor, BlameOptions, ChangeKind, Commit, HistoryOptions};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Asked, Blame, Changes, History, Output};
-use crate::object::ObjectName;
+use crate::args::{Blame, Changes, History, Output};
 use crate::output::{self, Code, print, print_json};
-use crate::{parts, progress};
-
-/// A repository at the revision that was asked about.
-struct Place {
-    source: GitSource,
-    cx: Cx,
-    revision: Revision,
-    path: RepoPath,
-}
-
-impl Place {
-    async fn of(asked: &Asked) -> anyhow::Result<Self> {
-        let source = parts::source(&asked.repository, None)?;
-        let cx = Cx::with_timeout(asked.timeout).with_progress(progress::on_terminal());
-        let revision = source.resolve(&cx, &parts::reference(&asked.repository.reference)).await?;
-        Ok(Self { source, cx, revision, path: RepoPath::new(&asked.repository.path)? })
-    }
-
-    /// The id of an object, as it is written here.
-    async fn object(&self, name: &ObjectName) -> anyhow::Result<ResourceId> {
-        let tree: Arc<dyn Snapshot> = self.source.fetch(&self.cx, &self.revision).await?;
-        let (name, cx, path) = (name.clone(), self.cx.clone(), self.path.clone());
-        tokio::task::spawn_blocking(move || name.find(&cx, &*tree, &path)).await?
-    }
-
-    /// A revision by its name; a commit by the beginning of its id too, if it is in the history.
-    async fn named(&self, name: &str) -> anyhow::Result<Revision> {
-        let hex = name.bytes().all(|c| c.is_ascii_hexdigit());
-        if hex && (7..40).contains(&name.len()) {
-            let prefix = name.to_ascii_lowercase();
-            let mut found = self.beginning_with(&prefix).await?;
-            match found.len() {
-                0 => {}
-                1 => return Ok(Revision::new(found.remove(0))),
-                _ => bail!("several commits begin with {name}: give more of the id"),
-            }
-        }
-        match parts::reference(name) {
-            RefSpec::Commit(id) => Ok(Revision::new(id)),
-            reference => {
-                let named = format!("{} is neither a reference nor a commit of the history", one_line(name));
-                self.source.resolve(&self.cx, &reference).await.context(named)
-            }
-        }
-    }
-
-    async fn beginning_with(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
-        let mut history = self.source.history(&self.cx, &self.revision, HistoryOptions::new()).await?;
-        let mut found = Vec::new();
-        while let Some(commit) = history.next(&self.cx).await? {
-            if commit.id.starts_with(prefix) {
-                found.push(commit.id);
-            }
-        }
-        Ok(found)
-    }
-}
+use crate::place::Place;
 
 pub(crate) async fn history(asked: History) -> anyhow::Result<Code> {
-    let place = Place::of(&asked.asked).await?;
+    let place = Place::of(&asked.asked, &[]).await?;
     let mut options = HistoryOptions::new().with_first_parent(asked.first_parent);
     options = match &asked.object {
         Some(name) => options.with_object(place.path.clone(), place.object(name).await?),
@@ -96,7 +36,7 @@ pub(crate) async fn history(asked: History) -> anyhow::Result<Code> {
 }
 
 pub(crate) async fn changes(asked: Changes) -> anyhow::Result<Code> {
-    let place = Place::of(&asked.asked).await?;
+    let place = Place::of(&asked.asked, &[]).await?;
     let (from, to) = &asked.range;
     let from = place.named(from).await?;
     let to = if to.is_empty() { place.revision.clone() } else { place.named(to).await? };
@@ -139,7 +79,7 @@ pub(crate) async fn changes(asked: Changes) -> anyhow::Result<Code> {
 }
 
 pub(crate) async fn blame(asked: Blame) -> anyhow::Result<Code> {
-    let place = Place::of(&asked.asked).await?;
+    let place = Place::of(&asked.asked, &[]).await?;
     let id = place.object(&asked.object).await?;
     let options = BlameOptions::new().with_first_parent(asked.first_parent);
     let blame =

@@ -8,9 +8,13 @@ mod explain;
 mod object;
 mod output;
 mod parts;
+mod place;
 mod progress;
+mod proposal;
 mod recorded;
 mod webhook;
+mod write;
+mod writing;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,8 @@ async fn main() -> ExitCode {
         Command::History(history) => explain::history(history).await,
         Command::Changes(changes) => explain::changes(changes).await,
         Command::Blame(blame) => explain::blame(blame).await,
+        Command::Set(set) => write::set(set).await,
+        Command::Rollback(rollback) => write::rollback(rollback).await,
     };
     match done {
         Ok(code) => code.into(),

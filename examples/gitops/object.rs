@@ -1,6 +1,7 @@
 //! Objects as people name them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use anyhow::bail;
@@ -15,6 +16,15 @@ pub(crate) struct ObjectName {
     group: Option<String>,
     namespace: Option<String>,
     name: String,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind)?;
+        self.group.iter().try_for_each(|group| write!(f, ".{group}"))?;
+        self.namespace.iter().try_for_each(|namespace| write!(f, "/{namespace}"))?;
+        write!(f, "/{}", self.name)
+    }
 }
 
 impl FromStr for ObjectName {

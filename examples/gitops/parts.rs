@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{
     Adoption, Application, MemoryCluster, MemoryTarget, Prune, Reconciler, ReconcilerBuilder, RefSpec, Target,
 };
-use gitops_git::{GitSource, SshAgent, SshKey, TokenFile, TrustedKeys, Verification, VerifyMode};
+use gitops_git::{GitSource, SshAgent, SshKey, TrustedKeys, Verification, VerifyMode};
 use gitops_kube::{ConnectOptions, KubeTarget, connect};
 
 use crate::args::{App, Deployed, Repository, TargetKind, Trust, Verify};
@@ -21,18 +21,24 @@ pub(crate) async fn reconciler(
     change: impl FnOnce(ReconcilerBuilder) -> ReconcilerBuilder,
 ) -> anyhow::Result<Reconciler> {
     let target = target(&app.deployed, app.namespace.as_deref()).await?;
-    let application = Application::builder(&app.deployed.name, source(&app.repository, Some(app))?, target)
-        .with_ref(reference(&app.repository.reference))
-        .with_path(&app.repository.path)
-        .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
-        .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
-        .build()?;
+    let application =
+        Application::builder(&app.deployed.name, source(&app.repository, Some(app), &[])?, target)
+            .with_ref(reference(&app.repository.reference))
+            .with_path(&app.repository.path)
+            .with_prune(if app.prune { Prune::GUARDED } else { Prune::Never })
+            .with_adoption(if app.adopt { Adoption::Unowned } else { Adoption::Never })
+            .build()?;
     let builder = Reconciler::builder().with_application(application).with_progress(progress::on_terminal());
     Ok(change(builder).build()?)
 }
 
-/// `deploying` says what of it is deployed, and whose revisions; without it, nothing is deployed.
-pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Result<GitSource> {
+/// `deploying` says what of it is deployed, and whose revisions; without it, nothing is deployed. `permissions` are those that a
+/// GitHub App needs beside that to read.
+pub(crate) fn source(
+    asked: &Repository,
+    deploying: Option<&App>,
+    permissions: &[&str],
+) -> anyhow::Result<GitSource> {
     let mut source = GitSource::builder(&asked.repo);
     // A path is somebody's word that local repositories are meant; `user@host:path` is none, but one of SSH.
     if Path::new(&asked.repo).exists() {
@@ -56,10 +62,7 @@ pub(crate) fn source(asked: &Repository, deploying: Option<&App>) -> anyhow::Res
         let socket = std::env::var_os("SSH_AUTH_SOCK").context("SSH_AUTH_SOCK names no agent")?;
         source = source.with_credentials(SshAgent::new(socket));
     }
-    if let Some(file) = &asked.token_file {
-        source = source.with_credentials(TokenFile::new(file));
-    }
-    source = asked.access.tell(source)?;
+    source = asked.access.tell(source, permissions)?;
     if let Some(dir) = &asked.mirror {
         source = source.with_mirror_dir(dir);
     }
@@ -114,9 +117,14 @@ pub(crate) fn reference(text: &str) -> RefSpec {
 
 /// The target, behind a pointer that any application can share.
 pub(crate) async fn target(deployed: &Deployed, namespace: Option<&str>) -> anyhow::Result<Arc<dyn Target>> {
-    if deployed.target == TargetKind::Memory {
-        return Ok(Arc::new(MemoryTarget::new(MemoryCluster::new())));
-    }
+    Ok(match deployed.target {
+        TargetKind::Memory => Arc::new(MemoryTarget::new(MemoryCluster::new())),
+        TargetKind::Kube => Arc::new(cluster(&deployed.state_namespace, namespace).await?),
+    })
+}
+
+/// The cluster of the usual kubeconfig rules.
+pub(crate) async fn cluster(state_namespace: &str, namespace: Option<&str>) -> anyhow::Result<KubeTarget> {
     let config = kube::Config::infer().await.map_err(|error| {
         let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         anyhow!("no cluster: {why}; set KUBECONFIG to the file that names one (in a Pod, its service account does)")
@@ -124,11 +132,11 @@ pub(crate) async fn target(deployed: &Deployed, namespace: Option<&str>) -> anyh
     // A cloud's kubeconfig often asks a program for the token; whoever runs a command line trusts their kubeconfig.
     let options = ConnectOptions::default().with_exec().with_connect_timeout(Duration::from_secs(10));
     let client = connect(config, &options)?;
-    let mut target = KubeTarget::builder(client).with_state_namespace(&deployed.state_namespace);
+    let mut target = KubeTarget::builder(client).with_state_namespace(state_namespace);
     if let Some(namespace) = namespace {
         target = target.with_default_namespace(namespace);
     }
-    Ok(Arc::new(target.build()))
+    Ok(target.build())
 }
 
 #[cfg(test)]

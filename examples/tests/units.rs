@@ -13,5 +13,9 @@ mod object;
 mod parts;
 #[path = "../gitops/progress.rs"]
 mod progress;
+#[path = "../gitops/proposal.rs"]
+mod proposal;
 #[path = "../gitops/webhook.rs"]
 mod webhook;
+#[path = "../gitops/writing.rs"]
+mod writing;

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod git;
+mod proposals;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -10,5 +10,6 @@ mod healing;
 mod limited_token;
 mod neighbours;
 mod rebuild;
+mod rollback;
 mod story;
 mod support;

@@ -1,0 +1,68 @@
+//! A repository that something is asked about.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use gitops_core::{Cx, RefSpec, RepoPath, ResourceId, Revision, Snapshot, Source as _, one_line};
+use gitops_git::{GitSource, HistoryOptions};
+
+use crate::args::Asked;
+use crate::object::ObjectName;
+use crate::{parts, progress};
+
+/// A repository at the revision that was asked about.
+pub(crate) struct Place {
+    pub(crate) source: GitSource,
+    pub(crate) cx: Cx,
+    pub(crate) revision: Revision,
+    pub(crate) path: RepoPath,
+}
+
+impl Place {
+    /// With the permissions that a GitHub App needs beside that to read.
+    pub(crate) async fn of(asked: &Asked, permissions: &[&str]) -> anyhow::Result<Self> {
+        let source = parts::source(&asked.repository, None, permissions)?;
+        let cx = Cx::with_timeout(asked.timeout).with_progress(progress::on_terminal());
+        let revision = source.resolve(&cx, &parts::reference(&asked.repository.reference)).await?;
+        Ok(Self { source, cx, revision, path: RepoPath::new(&asked.repository.path)? })
+    }
+
+    /// The id of an object, as it is written here.
+    pub(crate) async fn object(&self, name: &ObjectName) -> anyhow::Result<ResourceId> {
+        let tree: Arc<dyn Snapshot> = self.source.fetch(&self.cx, &self.revision).await?;
+        let (name, cx, path) = (name.clone(), self.cx.clone(), self.path.clone());
+        tokio::task::spawn_blocking(move || name.find(&cx, &*tree, &path)).await?
+    }
+
+    /// A revision by its name; a commit by the beginning of its id too, if it is in the history.
+    pub(crate) async fn named(&self, name: &str) -> anyhow::Result<Revision> {
+        let hex = name.bytes().all(|c| c.is_ascii_hexdigit());
+        if hex && (7..40).contains(&name.len()) {
+            let prefix = name.to_ascii_lowercase();
+            let mut found = self.beginning_with(&prefix).await?;
+            match found.len() {
+                0 => {}
+                1 => return Ok(Revision::new(found.remove(0))),
+                _ => bail!("several commits begin with {name}: give more of the id"),
+            }
+        }
+        match parts::reference(name) {
+            RefSpec::Commit(id) => Ok(Revision::new(id)),
+            reference => {
+                let named = format!("{} is neither a reference nor a commit of the history", one_line(name));
+                self.source.resolve(&self.cx, &reference).await.context(named)
+            }
+        }
+    }
+
+    async fn beginning_with(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
+        let mut history = self.source.history(&self.cx, &self.revision, HistoryOptions::new()).await?;
+        let mut found = Vec::new();
+        while let Some(commit) = history.next(&self.cx).await? {
+            if commit.id.starts_with(prefix) {
+                found.push(commit.id);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,100 @@
+//! Changes that go to a branch of their own, with a pull request.
+
+use anyhow::{Context as _, bail};
+use clap::{Args as Group, ValueEnum};
+use gitops_core::Cx;
+use gitops_git::pull_request::{Builder, GitHub, Gitea, Opened, PullRequest, PullRequests};
+use gitops_git::write::Written;
+
+use crate::args::Repository;
+
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Proposal {
+    /// Pushes to a branch of its own, and opens a pull request, or updates the open one of the same change.
+    #[arg(long = "pull-request", id = "pull_request")]
+    is_wanted: bool,
+    /// The branch of the pull request. What it has is replaced. Without it, its name tells what is changed.
+    #[arg(
+        long = "pull-request-branch",
+        id = "pull_request_branch",
+        value_name = "BRANCH",
+        requires = "pull_request"
+    )]
+    pub(crate) branch: Option<String>,
+    /// Whose API the repository's host speaks: needed for all but github.com.
+    #[arg(long = "pull-request-host", id = "pull_request_host", value_enum, requires = "pull_request")]
+    host: Option<Host>,
+    /// The repository's address at that host, if --repo is another: `https://github.com/acme/config`.
+    #[arg(
+        long = "pull-request-repo",
+        id = "pull_request_repo",
+        value_name = "URL",
+        requires = "pull_request"
+    )]
+    repo: Option<String>,
+    /// The API's address, where it is not where such hosts have it.
+    #[arg(long = "pull-request-api", id = "pull_request_api", value_name = "URL", requires = "pull_request")]
+    api: Option<String>,
+    /// A label of the pull request; may be given again.
+    #[arg(
+        long = "pull-request-label",
+        id = "pull_request_label",
+        value_name = "LABEL",
+        requires = "pull_request"
+    )]
+    label: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Host {
+    #[value(name = "github")]
+    GitHub,
+    /// Forgejo, too.
+    Gitea,
+}
+
+impl Proposal {
+    /// The host, if there is to be a pull request.
+    pub(crate) fn host(&self, repository: &Repository) -> anyhow::Result<Option<Box<dyn PullRequests>>> {
+        if !self.is_wanted {
+            return Ok(None);
+        }
+        let url = self.repo.as_ref().unwrap_or(&repository.repo);
+        let host = match self.host {
+            Some(host) => host,
+            None if url.starts_with("https://github.com/") => Host::GitHub,
+            None => bail!("say whose API the repository's host speaks: --pull-request-host github, or gitea"),
+        };
+        Ok(Some(match host {
+            Host::GitHub => Box::new(self.reach(GitHub::builder(url), repository)?.build()?),
+            Host::Gitea => Box::new(self.reach(Gitea::builder(url), repository)?.build()?),
+        }))
+    }
+
+    fn reach<H>(&self, mut host: Builder<H>, repository: &Repository) -> anyhow::Result<Builder<H>> {
+        host = repository.access.tell(host, &["pull_requests"])?;
+        if let Some(url) = &self.api {
+            host = host.with_api(url);
+        }
+        Ok(if repository.allow_http { host.allow_http().allow_loopback() } else { host })
+    }
+
+    /// Opens a pull request for a commit, or updates the one that is open.
+    pub(crate) async fn open(
+        &self,
+        cx: &Cx,
+        host: &dyn PullRequests,
+        written: &Written,
+        base: &str,
+    ) -> anyhow::Result<Opened> {
+        let head = written.reference.strip_prefix("refs/heads/").unwrap_or(&written.reference);
+        let (title, body) = written.message.split_once('\n').unwrap_or((&written.message, ""));
+        let wanted = PullRequest::new(title, head, base)
+            .with_body(body.trim())
+            .with_labels(self.label.iter().cloned());
+        let opened = host.open_or_update(cx, &wanted).await;
+        opened.with_context(|| {
+            format!("commit {} is pushed to {head}, without a pull request", written.commit.short())
+        })
+    }
+}

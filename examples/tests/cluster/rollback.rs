@@ -1,0 +1,54 @@
+//! The way back to what worked, as somebody without a checkout takes it at night.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::{Repo, json_lines};
+use crate::support::manifests::{base, web};
+use crate::support::{App, Cluster, apps};
+
+const NS: &str = "rollback";
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
+async fn the_last_good_revision_comes_back_by_a_commit() {
+    let cluster = Cluster::shared().await;
+    let repo = Repo::with(&[("apps/shop/base.yaml", &base(NS)), ("apps/shop/web.yaml", &web(NS, "1.4.1"))]);
+    let dir = tempfile::tempdir().unwrap();
+    let bare = dir.path().join("config.git");
+    git(dir.path(), &["clone", "--quiet", "--bare", &repo.url(), "config.git"]);
+    let push = || git(Path::new(&repo.url()), &["push", "--quiet", bare.to_str().unwrap(), "main"]);
+    let app = App::at(NS, bare.display().to_string(), dir.path().join("mirror"), cluster.plane.kubeconfig());
+    let nothing = app.gitops("rollback", &["--last-good"]).await.with(2);
+    assert!(nothing.err.contains("nothing is recorded"), "{nothing:?}");
+
+    app.gitops("sync", &["--wait"]).await.with(0);
+    // No Node takes its Pods, and the file is another one.
+    let stuck = web(NS, "1.4.2")
+        .replace("      containers:", "      nodeSelector:\n        is: nowhere\n      containers:");
+    let bad = repo.commit("web 1.4.2", &[("apps/shop/web.yaml", &stuck)]);
+    push();
+    app.gitops("sync", &[]).await.with(0);
+
+    let shown = app.gitops("rollback", &["--last-good", "--dry-run"]).await.with(0);
+    assert!(shown.out.contains("-        is: nowhere"), "{shown:?}");
+    assert_eq!(git(&bare, &["rev-parse", "main"]), bad);
+    let told = app.gitops("rollback", &["--last-good", "--output", "json"]).await.with(0);
+    let told = json_lines(&told.out).remove(0);
+    assert_eq!(told["commit"], git(&bare, &["rev-parse", "main"]));
+    assert_eq!(told["parent"], bad);
+    assert_eq!(git(&bare, &["show", "main:apps/shop/web.yaml"]), web(NS, "1.4.1").trim_end());
+
+    app.gitops("sync", &["--wait"]).await.with(0);
+    let image = "/spec/template/spec/containers/0/image";
+    let runs = cluster.field(&apps("deployments", NS, "web"), image).await;
+    assert!(runs.as_str().unwrap().ends_with(":1.4.1"), "{runs}");
+}

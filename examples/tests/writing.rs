@@ -1,0 +1,186 @@
+//! `set` and `rollback` on the command line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{Repo, json_lines, program};
+use serde_json::Value;
+
+const WEB: &str = "# Of the shop.\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 2   # enough\n  template:\n    spec:\n      containers:\n      - name: web\n        image: 'ghcr.io/acme/web:1.0' # {\"$imagepolicy\": \"shop:web\"}\n";
+
+/// A bare repository, as a server has it.
+struct Bare {
+    from: Repo,
+    dir: tempfile::TempDir,
+}
+
+impl Bare {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let bare = Self { from: Repo::with(files), dir: tempfile::tempdir().unwrap() };
+        git(bare.dir.path(), &["clone", "--quiet", "--bare", &bare.from.url(), "config.git"]);
+        bare
+    }
+
+    fn path(&self) -> String {
+        self.dir.path().join("config.git").display().to_string()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git(Path::new(&self.path()), args)
+    }
+
+    fn head(&self) -> String {
+        self.git(&["rev-parse", "main"]).trim().to_owned()
+    }
+
+    fn gitops(&self, args: &[&str]) -> Output {
+        let mirror = self.dir.path().join("mirror").display().to_string();
+        let mut command = Command::new(program("gitops"));
+        command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("RUST_LOG").args(args);
+        command.args(["--repo", &self.path(), "--mirror", &mirror, "--path", "apps/shop"]).output().unwrap()
+    }
+
+    /// What is said of a commit, which must be the new head.
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Value {
+        let text = out(&self.gitops(&[args, &["--output", "json"]].concat()));
+        let lines = json_lines(&text);
+        assert_eq!(lines.len(), 1, "{text}");
+        lines.into_iter().next().unwrap()
+    }
+}
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(args)
+        .current_dir(dir)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn out(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn an_image_is_set_where_it_is_marked() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB), ("apps/other/web.yaml", WEB)]);
+    let before = bare.head();
+    let told = bare.json(&[
+        "set",
+        "image",
+        "shop:web=ghcr.io/acme/web:1.1",
+        "--author",
+        "CI <ci@acme.example>",
+        "--trailer",
+        "Build: 42",
+    ]);
+    assert_eq!(told["commit"], bare.head());
+    assert_eq!((told["parent"].as_str(), told["pushed"].as_bool()), (Some(&*before), Some(true)));
+    assert_eq!(told["changed"][0]["path"], "apps/shop/web.yaml");
+    assert_eq!(bare.git(&["show", "main:apps/shop/web.yaml"]), WEB.replace("1.0", "1.1"));
+    assert_eq!(bare.git(&["show", "main:apps/other/web.yaml"]), WEB);
+    let commit = bare.git(&["log", "-1", "--format=%an <%ae>%n%B", "main"]);
+    assert!(commit.starts_with("CI <ci@acme.example>\n") && commit.contains("\n\nBuild: 42"), "{commit}");
+    assert!(commit.contains("ghcr.io/acme/web:1.1"), "{commit}");
+    bare.git(&["fsck", "--strict"]);
+
+    // It is so already.
+    assert_eq!(bare.json(&["set", "image", "shop:web=ghcr.io/acme/web:1.1"])["commit"], Value::Null);
+    assert!(out(&bare.gitops(&["set", "image", "shop:web=ghcr.io/acme/web:1.1"])).contains("no commit"));
+    let nothing = complaint(&bare.gitops(&["set", "image", "shop:db=postgres:17"]));
+    assert!(nothing.contains("no value is marked for shop:db"), "{nothing}");
+}
+
+#[test]
+fn a_dry_run_shows_the_difference_and_pushes_nothing() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB)]);
+    let before = bare.head();
+    let text = out(&bare.gitops(&["set", "field", "Deployment/shop/web", ".spec.replicas=5", "--dry-run"]));
+    assert!(text.contains("-  replicas: 2   # enough\n+  replicas: 5   # enough\n"), "{text}");
+    assert!(text.contains("would be pushed to main"), "{text}");
+    assert_eq!(bare.head(), before);
+    // What a Secret holds is shown to nobody.
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop}\nstringData: {password: hunter2}\n";
+    let bare = Bare::with(&[("apps/shop/db.yaml", secret)]);
+    for output in ["text", "json"] {
+        let text = out(&bare.gitops(&[
+            "set",
+            "field",
+            "Secret/shop/db",
+            ".stringData.password=swordfish",
+            "--dry-run",
+            "--output",
+            output,
+        ]));
+        assert!(
+            text.contains("apps/shop/db.yaml") && !text.contains("hunter2") && !text.contains("swordfish"),
+            "{text}"
+        );
+    }
+    let told = bare.json(&["set", "field", "Secret/shop/db", ".stringData.password=swordfish"]);
+    assert!(!bare.git(&["log", "-1", "--format=%B", "main"]).contains("swordfish"), "{told}");
+    assert!(bare.git(&["show", "main:apps/shop/db.yaml"]).contains("swordfish"));
+}
+
+#[test]
+fn a_field_is_set_where_its_object_is_written() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB)]);
+    let field = r#".spec.template.spec.containers[name="web"].image=web:2"#;
+    let text =
+        out(&bare.gitops(&["set", "field", "Deployment/shop/web", field, "--message", "Web 2\n\n{changes}"]));
+    assert!(text.starts_with(&bare.head()[..7]), "{text}");
+    assert_eq!(bare.git(&["show", "main:apps/shop/web.yaml"]), WEB.replace("ghcr.io/acme/web:1.0", "web:2"));
+    let message = bare.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.starts_with("Web 2\n\n") && message.contains("containers"), "{message}");
+    let wrong = complaint(&bare.gitops(&["set", "field", "Deployment/shop/web", ".spec.replicas=many"]));
+    assert!(wrong.contains("a number"), "{wrong}");
+    out(&bare.gitops(&["set", "field", "Deployment/shop/web", ".spec.replicas=null", "--json"]));
+    let gone = complaint(&bare.gitops(&["set", "field", "Deployment/shop/gone", ".spec.replicas=1"]));
+    assert!(gone.contains("no Deployment gone"), "{gone}");
+}
+
+#[test]
+fn the_way_back_is_a_commit() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB), ("apps/other.yaml", "a: 1\n")]);
+    let first = bare.head();
+    bare.json(&["set", "image", "shop:web=ghcr.io/acme/web:1.1"]);
+    let second = bare.head();
+    bare.json(&["set", "field", "Deployment/shop/web", ".spec.replicas=3"]);
+    // The image goes back, and the replicas stay.
+    let told = bare.json(&["rollback", "--revert", &second[..10]]);
+    assert_eq!(told["commit"], bare.head());
+    assert_eq!(bare.git(&["show", "main:apps/shop/web.yaml"]), WEB.replace("replicas: 2", "replicas: 3"));
+    let message = bare.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.contains(&format!("This reverts commit {second}")), "{message}");
+    // All of the path goes back.
+    bare.json(&["rollback", "--to", &first]);
+    assert_eq!(bare.git(&["show", "main:apps/shop/web.yaml"]), WEB);
+    // And all since then, at once.
+    let range = format!("{first}..");
+    assert_eq!(
+        bare.json(&["rollback", "--revert", &range])["commit"],
+        Value::Null,
+        "the sum of it is nothing"
+    );
+    bare.git(&["fsck", "--strict"]);
+    let neither = bare.gitops(&["rollback"]);
+    assert_eq!(neither.status.code(), Some(2));
+    let nobody = complaint(&bare.gitops(&["rollback", "--last-good", "--name", "shop"]));
+    assert!(nobody.contains("no cluster"), "{nobody}");
+}
