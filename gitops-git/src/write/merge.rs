@@ -19,8 +19,8 @@ use super::error::damaged;
 /// Files that are larger are not merged line by line.
 const MAX_MERGED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// `ours` with the changes from `base` to `theirs`; or the files in which that conflicts, by their path in `ours`, or in
-/// `theirs` where they are only there.
+/// `ours` with the changes from `base` to `theirs`; or the files in which that conflicts, by where they would be, or by
+/// their path in `ours` where that is not certain.
 pub(super) fn merge(
     repo: &gix::Repository,
     base: gix::ObjectId,
@@ -138,7 +138,7 @@ impl Plan {
                         self.removed.insert(our_path.clone());
                         self.put(place.clone(), leaf);
                     }
-                    _ => _ = self.conflicts.insert(our_path.clone()),
+                    (place, _) => _ = self.conflicts.insert(place.unwrap_or(our_path).clone()),
                 }
             }
             // One side has deleted what the other has changed.
