@@ -44,6 +44,7 @@ pub(crate) fn read(text: &str, limits: &EditLimits) -> Result<Vec<Flat>, Problem
 /// As `gitops_core::decode` reads.
 pub(crate) fn options(limits: &EditLimits) -> serde_saphyr::Options {
     serde_saphyr::options! {
+        emit_comments: false,
         legacy_octal_numbers: true,
         with_snippet: false,
         budget: serde_saphyr::budget! {

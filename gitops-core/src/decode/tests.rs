@@ -28,6 +28,14 @@ fn documents_become_manifests_with_places() {
 }
 
 #[test]
+fn comments_are_no_limit() {
+    let comments = "# why\n".repeat(3_000);
+    let manifests =
+        yaml(&format!("{comments}{NAMESPACE}{comments}  labels:\n{comments}    a: b\n{comments}"));
+    assert_eq!(manifests.unwrap().len(), 1);
+}
+
+#[test]
 fn an_error_has_the_line_of_the_file() {
     let text = format!(
         "{NAMESPACE}---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  labels:\n    app: web\n   tier x\n"

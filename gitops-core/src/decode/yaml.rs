@@ -56,6 +56,8 @@ fn line_too_deep(text: &str, max_depth: usize) -> Option<u32> {
 
 fn options(limits: &DecodeLimits, nodes_left: usize) -> serde_saphyr::Options {
     serde_saphyr::options! {
+        // With them comes a limit on how many may follow each other.
+        emit_comments: false,
         // kubectl's parser reads YAML 1.1 numbers: `0644` is 420.
         legacy_octal_numbers: true,
         with_snippet: false,
