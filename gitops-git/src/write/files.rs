@@ -108,16 +108,18 @@ impl<'a> Files<'a> {
     /// What is directly in a directory, by name, with what was changed; nothing if there is no such directory. What has a name
     /// that no path can spell is left out; a symbolic link is a [`EntryKind::BrokenLink`], wherever it leads.
     pub fn list(&self, dir: &RepoPath) -> Result<Vec<Entry>, Fault> {
-        self.entries(dir).map_err(|error| error.at(dir))
+        self.entries(dir).map(|(entries, _)| entries).map_err(|error| error.at(dir))
     }
 
-    fn entries(&self, dir: &RepoPath) -> Result<Vec<Entry>, WriteError> {
-        let mut found = BTreeMap::new();
+    /// The entries that have a usable name, and whether there are others.
+    fn entries(&self, dir: &RepoPath) -> Result<(Vec<Entry>, bool), WriteError> {
+        let (mut found, mut has_others) = (BTreeMap::new(), false);
         if let Some((id, Mode::Tree)) = self.entry(dir)? {
             let tree = self.repo.find_tree(id).map_err(|error| damaged(&error))?;
             for entry in tree.iter() {
                 let entry = entry.map_err(|error| damaged(&error))?;
                 let Some(name) = entry.filename().to_str().ok().filter(|name| is_name(name)) else {
+                    has_others = true;
                     continue;
                 };
                 let kind = match entry.mode().kind() {
@@ -145,11 +147,12 @@ impl<'a> Files<'a> {
                 (Some(_), None) => {}
             }
         }
-        Ok(found.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
+        Ok((found.into_iter().map(|(name, kind)| Entry { name, kind }).collect(), has_others))
     }
 
     fn is_empty(&self, dir: &RepoPath) -> Result<bool, WriteError> {
-        Ok(self.entries(dir)?.is_empty())
+        let (entries, has_others) = self.entries(dir)?;
+        Ok(entries.is_empty() && !has_others)
     }
 
     /// Writes a file: one that is there keeps whether it is executable; a new one is not.

@@ -1,8 +1,6 @@
 //! Signing commits, by SSH or OpenPGP keys.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -159,12 +157,7 @@ fn openpgp(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, WriteError> {
-    let fail = |reason: &str| unusable(&format!("{}: {reason}", path.display()));
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| fail(&error.kind().to_string()))?;
-    if bytes.len() as u64 == MAX_BYTES { Err(fail("the file is too large")) } else { Ok(bytes) }
+    crate::credentials::file::read(path, MAX_BYTES).map_err(|reason| unusable(&reason))
 }
 
 fn unusable(reason: &str) -> WriteError {

@@ -3,6 +3,7 @@
 use gitops_core::{Class, EntryKind, Fault, RefSpec, RepoPath, Source as _};
 use gitops_git::write::{CommitRequest, FileChange, Files, Identity, Message, Outcome, Target, WriteError};
 
+use crate::common::repo::git_with;
 use crate::common::{self, Repo, cx, git, path};
 use crate::scene::{ada, add_line, error, fsck, local, on_main, put, rev, show, written};
 
@@ -262,4 +263,22 @@ async fn trailers_are_added_as_git_adds_them() {
         let theirs = common::repo::git_with(&repo.work(), &args, format!("{message}\n").as_bytes());
         assert_eq!(ours, theirs, "{message:?}");
     }
+}
+
+#[tokio::test]
+async fn a_directory_is_not_empty_because_no_path_can_spell_its_names() {
+    let repo = Repo::with(&[("a", "1")]);
+    let bare = repo.bare();
+    let blob = git_with(&bare, &["hash-object", "-w", "--stdin"], b"x");
+    let entry = [format!("100644 blob {blob}\t").as_bytes(), b"\xff\0"].concat();
+    let inner = git_with(&bare, &["mktree", "-z"], &entry);
+    let tree = git_with(&bare, &["mktree"], format!("040000 tree {inner}\tdir\n").as_bytes());
+    let commit = git(&bare, &["commit-tree", &tree, "-m", "odd"]);
+    git(&bare, &["update-ref", "refs/heads/main", &commit]);
+    let writer = local(&repo);
+    let refused = error(writer.commit(&cx(), &on_main(), put("dir", "a file")).await);
+    assert!(matches!(refused, WriteError::InvalidEdit { .. }), "{refused}");
+    // What it has stays, whatever is written beside it.
+    written(writer.commit(&cx(), &on_main(), put("dir/b", "2")).await);
+    assert_eq!(git(&bare, &["ls-tree", "--name-only", "main:dir"]).lines().count(), 2);
 }
