@@ -1,4 +1,4 @@
-//! What reading from Git costs, beside gix and `git` themselves, on a server on loopback.
+//! What reading from Git and writing to it cost, beside gix and `git` themselves, on a server on loopback.
 //!
 //! `benches/git` starts this. What is compared alternates in one run, and the median counts. It fails if a promise is
 //! broken.
@@ -17,6 +17,7 @@ mod reading;
 #[path = "../sync-figures/report.rs"]
 mod report;
 mod server;
+mod updating;
 mod workload;
 
 use anyhow::{Result, bail};
@@ -44,6 +45,8 @@ enum What {
     Applications,
     /// All of 5,000 manifests.
     Reading,
+    /// One image update in 10,000 files.
+    Updating,
 }
 
 #[tokio::main]
@@ -64,6 +67,9 @@ async fn main() -> Result<()> {
     }
     if wanted(What::Reading) {
         reading::reading(args.rounds, &mut report).await?;
+    }
+    if wanted(What::Updating) {
+        updating::updating(args.rounds, &mut report).await?;
     }
     println!("{report}");
     match report.misses() {
