@@ -90,8 +90,8 @@ async fn go_wrong(scene: &Scene, seeds: std::ops::Range<u64>) {
         }
     }
     println!("{cases} cases, {struck} of which met what was to go wrong, and {failed} failed");
-    // One seed alone may be a lucky one.
-    let is_enough = struck * 10 >= cases * 9 && failed * 2 >= cases;
+    // One case may be a lucky one: a conversation over TLS is not always of the same length.
+    let is_enough = cases - struck <= 1 + cases / 10 && failed * 2 >= cases;
     assert!(cases <= 3 || is_enough, "{cases} cases, {struck} struck, {failed} failed");
 }
 
