@@ -22,7 +22,8 @@ async fn until_watched(
     name: &str,
     id: &gitops_core::ResourceId,
 ) {
-    for _ in 0..100 {
+    // Not long as a rule; on a busy machine, the server takes its time.
+    for _ in 0..1_000 {
         let _ = tokio::time::timeout(Duration::from_millis(30), events.next()).await;
         let cx = Cx::with_timeout(Duration::from_secs(5));
         cluster.target.observe(&cx, &app(name), &Observe::Objects(vec![id.clone()])).await.unwrap();
