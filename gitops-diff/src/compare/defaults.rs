@@ -241,6 +241,8 @@ pub(super) fn takes_place_of_zero(names: &[&str], value: &Value) -> bool {
         ("type", value) if way.ends_with(&["strategy"]) || way.ends_with(&["updateStrategy"]) => {
             value == "RollingUpdate" || value == "OnDelete"
         }
+        // core/v1, SetDefaults_Service
+        ("type", value) if matches!(way, ["spec"]) => value == "ClusterIP",
         // core/v1, SetDefaults_Secret
         ("type", value) if way.is_empty() => value == "Opaque",
         ("matchingPrecedence", value) => value == 1000,
