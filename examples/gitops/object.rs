@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use gitops_core::decode::{DecodeLimits, decode};
-use gitops_core::{Cx, EntryKind, RepoPath, ResourceId, Snapshot};
+use gitops_core::{Cx, EntryKind, PlainManifests, RepoPath, ResourceId, Snapshot};
 
 /// `Deployment/shop/web`, or with its group `Deployment.apps/shop/web`; the core group is empty: `ConfigMap./shop/web`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,10 +115,9 @@ fn collect(
     };
     for entry in entries.iter().filter(|entry| !entry.name.starts_with('.')) {
         let below = path.join(&entry.name)?;
-        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| entry.name.ends_with(end));
         match entry.kind {
             EntryKind::Directory => collect(cx, tree, &below, tell)?,
-            EntryKind::File if is_manifest => collect(cx, tree, &below, tell)?,
+            EntryKind::File if PlainManifests::is_manifest(&entry.name) => collect(cx, tree, &below, tell)?,
             _ => {}
         }
     }

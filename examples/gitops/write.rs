@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use gitops_core::{AppId, Cx, RefSpec, Revision, Target as _, one_line};
 use gitops_git::pull_request::{Opened, PullRequests};
-use gitops_git::write::{self, CommitRequest, GitWriter, Message, Outcome, Revert, Target, Written};
+use gitops_git::write::{self, CommitRequest, Edit, GitWriter, Message, Outcome, Revert, Target, Written};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -18,8 +18,7 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
             let branch = format!("set-image/{}-{}", policy.namespace(), policy.name());
             let desk = Desk::of(commit, &branch).await?;
             let edit = write::SetImage::new(desk.place.path.clone(), policy, image);
-            let outcome = desk.writer.commit(&desk.place.cx, &desk.request()?, edit).await?;
-            desk.tell(&outcome).await
+            desk.commit(edit).await
         }
         Set::Field(set) => {
             let value = set.value()?;
@@ -27,8 +26,7 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
             let desk = Desk::of(commit, &format!("set-field/{object}{field}")).await?;
             let object = desk.place.object(&object).await?;
             let edit = write::SetField::new(desk.place.path.clone(), object, field, value);
-            let outcome = desk.writer.commit(&desk.place.cx, &desk.request()?, edit).await?;
-            desk.tell(&outcome).await
+            desk.commit(edit).await
         }
     }
 }
@@ -96,6 +94,11 @@ impl Desk {
             writer = writer.with_signing_key(key);
         }
         Ok(Self { asked, place, writer, branch, target, host })
+    }
+
+    async fn commit(&self, edit: impl Edit + 'static) -> anyhow::Result<Code> {
+        let outcome = self.writer.commit(&self.place.cx, &self.request()?, edit).await?;
+        self.tell(&outcome).await
     }
 
     /// A commit, or those of a range.

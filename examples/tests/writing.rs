@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{Repo, json_lines, program};
+use common::{Repo, git, json_lines, program};
 use serde_json::Value;
 
 const WEB: &str = "# Of the shop.\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 2   # enough\n  template:\n    spec:\n      containers:\n      - name: web\n        image: 'ghcr.io/acme/web:1.0' # {\"$imagepolicy\": \"shop:web\"}\n";
@@ -51,18 +51,6 @@ impl Bare {
         assert_eq!(lines.len(), 1, "{text}");
         lines.into_iter().next().unwrap()
     }
-}
-
-fn git(dir: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(args)
-        .current_dir(dir)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]

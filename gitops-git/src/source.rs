@@ -117,9 +117,9 @@ impl GitSource {
             let mut mirror = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await?;
             let (inner, id) = (self.inner.clone(), wanted.id);
             let is_there = stop::run(cx, move |_| {
-                let Settings { remote, root, max_packs, .. } = &inner.settings;
+                let Settings { remote, root, .. } = &inner.settings;
                 if mirror.is_none() && Mirror::is_there(root, remote, depth) {
-                    *mirror = Some(Mirror::open(root, remote, depth, *max_packs)?);
+                    inner.mirror(&mut mirror, depth)?;
                 }
                 Ok(mirror.as_ref().is_some_and(|mirror| mirror.has(id)))
             });
@@ -167,11 +167,7 @@ impl GitSource {
         let mut mirror = cx.bound(&place, self.inner.slot(wanted.depth).clone().lock_owned()).await?;
         let inner = self.inner.clone();
         stop::run(cx, move |stop| {
-            let Settings { remote, root, max_packs, .. } = &inner.settings;
-            let mirror = match &mut *mirror {
-                Some(mirror) => mirror,
-                none => none.insert(Mirror::open(root, remote, wanted.depth, *max_packs)?),
-            };
+            let mirror = inner.mirror(&mut mirror, wanted.depth)?;
             let done = inner.whole_snapshot(mirror, &wanted, stop);
             mirror.settle(&done)?;
             done
@@ -253,6 +249,19 @@ impl Inner {
             Depth::Whole => &self.whole,
             Depth::Commit => &self.cut,
         }
+    }
+
+    /// The mirror of a slot, which is opened, or made, if need be.
+    pub(crate) fn mirror<'a>(
+        &self,
+        slot: &'a mut Option<Mirror>,
+        depth: Depth,
+    ) -> Result<&'a mut Mirror, GitError> {
+        let Settings { remote, root, max_packs, .. } = &self.settings;
+        Ok(match slot {
+            Some(mirror) => mirror,
+            none => none.insert(Mirror::open(root, remote, depth, *max_packs)?),
+        })
     }
 
     /// Notes that a commit is followed by its id. With very many, the first are fetched with their histories.

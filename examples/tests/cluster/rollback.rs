@@ -1,21 +1,12 @@
 //! The way back to what worked, as somebody without a checkout takes it at night.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::common::{Repo, json_lines};
+use crate::common::{Repo, git, json_lines};
 use crate::support::manifests::{base, web};
 use crate::support::{App, Cluster, apps};
 
 const NS: &str = "rollback";
-
-fn git(dir: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a Kubernetes API server: see CONTRIBUTING.md"]
@@ -40,12 +31,12 @@ async fn the_last_good_revision_comes_back_by_a_commit() {
 
     let shown = app.gitops("rollback", &["--last-good", "--dry-run"]).await.with(0);
     assert!(shown.out.contains("-        is: nowhere"), "{shown:?}");
-    assert_eq!(git(&bare, &["rev-parse", "main"]), bad);
+    assert_eq!(git(&bare, &["rev-parse", "main"]).trim(), bad);
     let told = app.gitops("rollback", &["--last-good", "--output", "json"]).await.with(0);
     let told = json_lines(&told.out).remove(0);
-    assert_eq!(told["commit"], git(&bare, &["rev-parse", "main"]));
+    assert_eq!(told["commit"], git(&bare, &["rev-parse", "main"]).trim());
     assert_eq!(told["parent"], bad);
-    assert_eq!(git(&bare, &["show", "main:apps/shop/web.yaml"]), web(NS, "1.4.1").trim_end());
+    assert_eq!(git(&bare, &["show", "main:apps/shop/web.yaml"]), web(NS, "1.4.1"));
 
     app.gitops("sync", &["--wait"]).await.with(0);
     let image = "/spec/template/spec/containers/0/image";

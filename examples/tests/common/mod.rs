@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test program uses another part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is for tests")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -24,6 +25,15 @@ pub(crate) fn program(name: &str) -> PathBuf {
 pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     let value = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(value).collect()
+}
+
+/// Runs `git` with nothing of the machine's configuration. Returns what it says, with the line break at the end.
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A Git repository that goes with the test.

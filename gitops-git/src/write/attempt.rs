@@ -60,13 +60,16 @@ impl Attempt {
         let mut under_way = false;
         let talked = converse(&self.remote, Service::ReceivePack, stop, "pushing", |transport| {
             let hello = handshake(&mut *transport, Service::ReceivePack, stop)?;
-            let decision = self.decide(&hello, &repo, stop);
-            let Ok(Decision::Push(built)) = decision else {
-                end(transport);
-                return Ok(decision.map(|decision| match decision {
-                    Decision::Stop(ended) => ended,
-                    Decision::Push(built) => Step::Landed(built),
-                }));
+            let built = match self.decide(&hello, &repo, stop) {
+                Ok(Decision::Push(built)) => built,
+                Ok(Decision::Stop(ended)) => {
+                    end(transport);
+                    return Ok(Ok(ended));
+                }
+                Err(error) => {
+                    end(transport);
+                    return Ok(Err(error));
+                }
             };
             stop.check().map_err(|error| gix::Error::from_error(std::io::Error::other(error.to_string())))?;
             lock(&self.sent).push(built.clone());

@@ -7,7 +7,7 @@ use gitops_core::{Cx, Fault, Revision, Source as _};
 
 use super::WriteError;
 use crate::mirror::{Depth, Mirror, Repository};
-use crate::source::{GitSource, Settings};
+use crate::source::GitSource;
 use crate::stop::{self, lock};
 use crate::wanted::Wanted;
 use crate::{GitError, reference::Want, refs, remote::Remote};
@@ -34,16 +34,9 @@ impl GitSource {
     pub(super) async fn repository(&self, cx: &Cx, depth: Depth) -> Result<Arc<Repository>, Fault> {
         let mut mirror = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await?;
         let inner = self.inner.clone();
-        stop::run(cx, move |_| {
-            let Settings { remote, root, max_packs, .. } = &inner.settings;
-            let mirror = match &mut *mirror {
-                Some(mirror) => mirror,
-                none => none.insert(Mirror::open(root, remote, depth, *max_packs)?),
-            };
-            Ok(mirror.as_it_is())
-        })
-        .await
-        .map_err(|error| error.at("the mirror"))
+        stop::run(cx, move |_| inner.mirror(&mut mirror, depth).map(|mirror| mirror.as_it_is()))
+            .await
+            .map_err(|error| error.at("the mirror"))
     }
 
     /// Has a commit in the mirror, fetched and verified as far as that is needed.

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use gitops_core::RepoPath;
 use gitops_core::decode::{DecodeLimits, decode};
+use gitops_core::{PlainManifests, RepoPath};
 use gix::bstr::ByteSlice as _;
 use gix::diff::blob::unified_diff::{ConsumeHunk, ContextSize, DiffLineKind, HunkHeader};
 use gix::diff::blob::{Algorithm, InternedInput, UnifiedDiff, diff_with_slider_heuristics};
@@ -109,7 +109,7 @@ fn one(
 
 /// Whether a file has a Secret among its manifests, or cannot be read and may have one. What they hold is shown to nobody.
 fn may_hold_secrets(path: &str, text: &[u8]) -> bool {
-    if !text.contains_str("Secret") || ![".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end)) {
+    if !text.contains_str("Secret") || !PlainManifests::is_manifest(path) {
         return false;
     }
     let Ok(path) = RepoPath::new(path) else { return true };

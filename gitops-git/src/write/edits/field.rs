@@ -2,7 +2,7 @@
 
 use gitops_core::diff::FieldPath;
 use gitops_core::{Class, Fault, RepoPath, ResourceId};
-use gitops_edit::{NewValue, YamlFile};
+use gitops_edit::{EditError, NewValue, YamlFile};
 
 use super::search::{failed, manifest_files, mentions, put};
 use crate::write::{Edit, Files};
@@ -40,9 +40,9 @@ impl Edit for SetField {
                 continue;
             };
             let Ok(file) = YamlFile::parse(&path, &content) else { continue };
-            if file.objects().iter().any(|(id, _)| *id == self.object) {
-                let edited = file.set_field(&self.object, &self.field, &self.value).map_err(failed)?;
-                found.push((path, edited));
+            match file.set_field(&self.object, &self.field, &self.value) {
+                Err(EditError::ObjectNotFound { .. }) => {}
+                edited => found.push((path, edited.map_err(failed)?)),
             }
         }
         match <[_; 1]>::try_from(found) {

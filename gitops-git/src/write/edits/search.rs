@@ -1,6 +1,6 @@
 //! The files of manifests below a path.
 
-use gitops_core::{EntryKind, Fault, RepoPath};
+use gitops_core::{EntryKind, Fault, PlainManifests, RepoPath};
 use gitops_edit::{EditError, Edited};
 
 use crate::write::Files;
@@ -19,7 +19,7 @@ pub(super) fn manifest_files(files: &Files<'_>, path: &RepoPath) -> Result<Vec<R
             let path = dir.join(&entry.name).map_err(Fault::invalid)?;
             match entry.kind {
                 EntryKind::Directory => below.push(path),
-                EntryKind::File if is_manifest_file(&entry.name) => found.push(path),
+                EntryKind::File if PlainManifests::is_manifest(&entry.name) => found.push(path),
                 _ => {}
             }
         }
@@ -36,10 +36,6 @@ pub(super) fn manifest_files(files: &Files<'_>, path: &RepoPath) -> Result<Vec<R
     }
     found.sort();
     Ok(found)
-}
-
-fn is_manifest_file(name: &str) -> bool {
-    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether a file may be about something that is written with these letters. Cheaper than to parse it.
