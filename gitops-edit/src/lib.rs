@@ -88,4 +88,4 @@ pub use error::EditError;
 pub use file::{NewValue, YamlFile};
 pub use image_ref::{ImageRef, InvalidImageRef};
 pub use limits::EditLimits;
-pub use marker::{InvalidPolicyName, MarkedPart, PolicyName, mentions_markers};
+pub use marker::{InvalidPolicyName, MARKER_KEY, MarkedPart, PolicyName};

@@ -8,6 +8,7 @@ use gix::objs::tree::EntryKind as Mode;
 
 use super::WriteError;
 use super::error::damaged;
+use super::search::Silent;
 use crate::GitError;
 
 /// A change of files, which is made again on the new tip when somebody else was faster. So it says what is to be the case
@@ -52,12 +53,13 @@ impl<F: Fn(&mut Files<'_>) -> Result<(), Fault> + Send + Sync> Edit for F {
 ///
 /// Symbolic links are not followed: what is behind one has another path. Submodules cannot be changed.
 pub struct Files<'a> {
-    repo: &'a gix::Repository,
+    pub(super) repo: &'a gix::Repository,
     root: gix::ObjectId,
     changes: BTreeMap<RepoPath, Option<Content>>,
     notes: Vec<String>,
     bytes: u64,
-    limits: FileLimits,
+    pub(super) limits: FileLimits,
+    pub(super) silent: Silent,
 }
 
 /// How much an edit may read and write.
@@ -67,6 +69,24 @@ pub(super) struct FileLimits {
     pub(super) file: u64,
     /// All files that are written.
     pub(super) written: u64,
+}
+
+impl FileLimits {
+    fn check_size(&self, path: &RepoPath, size: u64) -> Result<(), WriteError> {
+        if size > self.file {
+            return Err(GitError::FileTooLarge { path: path.to_string(), size, limit: self.file }.into());
+        }
+        Ok(())
+    }
+
+    /// Whether a file may be used that has been read.
+    pub(super) fn check(&self, path: &RepoPath, content: &[u8]) -> Result<(), WriteError> {
+        self.check_size(path, content.len() as u64)?;
+        if crate::snapshot::is_lfs_pointer(content) {
+            return Err(GitError::LfsPointer { path: path.to_string() }.into());
+        }
+        Ok(())
+    }
 }
 
 struct Content {
@@ -81,8 +101,13 @@ impl std::fmt::Debug for Files<'_> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(repo: &'a gix::Repository, root: gix::ObjectId, limits: FileLimits) -> Self {
-        Self { repo, root, changes: BTreeMap::new(), notes: Vec::new(), bytes: 0, limits }
+    pub(super) fn new(
+        repo: &'a gix::Repository,
+        root: gix::ObjectId,
+        limits: FileLimits,
+        silent: Silent,
+    ) -> Self {
+        Self { repo, root, changes: BTreeMap::new(), notes: Vec::new(), bytes: 0, limits, silent }
     }
 
     /// The content of a file, with what was changed; `None` if there is no such file.
@@ -97,11 +122,9 @@ impl<'a> Files<'a> {
         let Some((id, mode)) = self.entry(path)? else { return Ok(None) };
         file_mode(path, mode)?;
         let size = self.repo.find_header(id).map_err(|error| damaged(&error))?.size();
-        self.check_size(path, size)?;
+        self.limits.check_size(path, size)?;
         let content = self.repo.find_blob(id).map_err(|error| damaged(&error))?.take_data();
-        if crate::snapshot::is_lfs_pointer(&content) {
-            return Err(GitError::LfsPointer { path: path.to_string() }.into());
-        }
+        self.limits.check(path, &content)?;
         Ok(Some(content))
     }
 
@@ -162,7 +185,7 @@ impl<'a> Files<'a> {
     }
 
     fn put(&mut self, path: &RepoPath, bytes: Vec<u8>) -> Result<(), WriteError> {
-        self.check_size(path, bytes.len() as u64)?;
+        self.limits.check_size(path, bytes.len() as u64)?;
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         if self.bytes > self.limits.written {
             let reason = format!("the edit writes more than {} bytes", self.limits.written);
@@ -226,18 +249,18 @@ impl<'a> Files<'a> {
         Ok(self.entry(path)?.map(|(_, mode)| mode))
     }
 
-    /// What the tree has at a path. Nothing is below what is no directory.
-    fn entry(&self, path: &RepoPath) -> Result<Option<(gix::ObjectId, Mode)>, WriteError> {
-        entry_at(self.repo, self.root, path)
+    pub(super) fn is_changed(&self, path: &RepoPath) -> bool {
+        self.changes.contains_key(path)
     }
 
-    fn check_size(&self, path: &RepoPath, size: u64) -> Result<(), WriteError> {
-        if size > self.limits.file {
-            return Err(
-                GitError::FileTooLarge { path: path.to_string(), size, limit: self.limits.file }.into()
-            );
-        }
-        Ok(())
+    /// The files at and below a path that were changed or removed.
+    pub(super) fn changed_within(&self, path: &RepoPath) -> impl Iterator<Item = &RepoPath> {
+        self.changes.keys().filter(|changed| changed.is_within(path))
+    }
+
+    /// What the tree has at a path. Nothing is below what is no directory.
+    pub(super) fn entry(&self, path: &RepoPath) -> Result<Option<(gix::ObjectId, Mode)>, WriteError> {
+        entry_at(self.repo, self.root, path)
     }
 
     /// Writes the tree with the changes. Returns its id, and the notes.
@@ -278,7 +301,7 @@ pub(super) fn entry_at(
     Ok(Some(at))
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     RepoPath::new(name).is_ok_and(|path| path.as_str() == name && !name.contains('/') && !name.is_empty())
 }
 
@@ -292,6 +315,6 @@ fn file_mode(path: &RepoPath, mode: Mode) -> Result<Mode, WriteError> {
     }
 }
 
-fn invalid(path: &RepoPath, reason: &str) -> WriteError {
+pub(super) fn invalid(path: &RepoPath, reason: &str) -> WriteError {
     WriteError::InvalidEdit { path: path.to_string(), reason: reason.into() }
 }

@@ -83,6 +83,7 @@ mod request;
 mod restore;
 mod revert;
 mod run;
+mod search;
 #[cfg(feature = "sign")]
 mod sign;
 mod work;

@@ -12,6 +12,7 @@ use super::outcome::ChangedFile;
 use super::request::{Base, CommitRequest};
 use super::restore::Restore;
 use super::revert::Revert;
+use super::search::Silent;
 use super::{Identity, WriteError, diff, pack};
 use crate::stop::Stop;
 
@@ -44,6 +45,7 @@ pub(super) struct Job {
     pub(super) signing: Option<super::SigningKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: FileLimits,
+    pub(super) silent: Silent,
 }
 
 /// A commit that was made in memory.
@@ -79,12 +81,12 @@ impl Work {
         &self,
         repo: &gix::Repository,
         tree: gix::ObjectId,
-        limits: FileLimits,
+        (limits, silent): (FileLimits, &Silent),
         stop: &Stop,
     ) -> Result<Made, WriteError> {
         match self {
             Self::Edit(edit) => {
-                let mut files = Files::new(repo, tree, limits);
+                let mut files = Files::new(repo, tree, limits, silent.clone());
                 edit.apply(&mut files).map_err(WriteError::Edit)?;
                 let (tree, notes) = files.finish()?;
                 let with_notes = |subject: String| format!("{}\n\n{}", one_line(&subject), notes.join("\n"));
@@ -106,7 +108,7 @@ impl Job {
         stop: &Stop,
     ) -> Result<Option<Built>, WriteError> {
         let parent = tree_of(repo, base.parent)?;
-        let made = self.work.make(repo, parent, self.limits, stop)?;
+        let made = self.work.make(repo, parent, (self.limits, &self.silent), stop)?;
         stop.check()?;
         if made.tree == parent {
             return Ok(None);

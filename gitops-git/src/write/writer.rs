@@ -14,6 +14,7 @@ use super::request::{CommitRequest, Target};
 use super::restore::Restore;
 use super::revert::Revert;
 use super::run::Run;
+use super::search::Silent;
 use super::work::{Job, Work};
 use super::{Identity, WriteError};
 use crate::GitSource;
@@ -47,6 +48,7 @@ pub struct GitWriter {
     pub(super) attempts: u32,
     pub(super) backoff: Backoff,
     limits: FileLimits,
+    silent: Silent,
     #[cfg(feature = "sign")]
     signing: Option<super::SigningKey>,
     clock: Arc<dyn Clock>,
@@ -77,6 +79,7 @@ impl GitSource {
             attempts: 10,
             backoff,
             limits: FileLimits { file: 16 * 1024 * 1024, written: 256 * 1024 * 1024 },
+            silent: Silent::default(),
             #[cfg(feature = "sign")]
             signing: None,
             clock: Arc::new(SystemClock),
@@ -243,6 +246,7 @@ impl GitWriter {
             signing: self.signing.clone(),
             clock: self.clock.clone(),
             limits: self.limits,
+            silent: self.silent.clone(),
         });
         let mut run = Run::new(self, cx, job);
         run.run().await.map_err(|error| error.at(place))

@@ -4,13 +4,14 @@ use gitops_core::diff::FieldPath;
 use gitops_core::{Class, Fault, RepoPath, ResourceId};
 use gitops_edit::{EditError, NewValue, YamlFile};
 
-use super::search::{failed, manifest_files, mentions, put};
+use super::edited::{failed, put};
 use crate::write::{Edit, Files};
 
 /// Sets one field of an object, in the file below a path in which it is written.
 ///
 /// The id is as the file has it: with a namespace if that is written there. It is an error if there is no such object
-/// ([`Class::NotFound`]), if several files have it, or if the field is not there. Files that are no YAML are passed over.
+/// ([`Class::NotFound`]), if several files have it, or if the field is not there. Files that are no YAML are passed
+/// over, and those that have the kind or the name nowhere as they are, but escaped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetField {
     path: RepoPath,
@@ -34,11 +35,7 @@ impl Edit for SetField {
 
     fn apply(&self, files: &mut Files<'_>) -> Result<(), Fault> {
         let mut found = Vec::new();
-        for path in manifest_files(files, &self.path)? {
-            let Some(content) = files.read(&path)?.filter(|content| mentions(content, &self.object.kind))
-            else {
-                continue;
-            };
+        for (path, content) in files.mentioning(&self.path, &[&self.object.kind, &self.object.name])? {
             let Ok(file) = YamlFile::parse(&path, &content) else { continue };
             match file.set_field(&self.object, &self.field, &self.value) {
                 Err(EditError::ObjectNotFound { .. }) => {}

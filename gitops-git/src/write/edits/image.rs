@@ -1,9 +1,9 @@
 //! Setting an image where Flux's markers say.
 
 use gitops_core::{Class, Fault, RepoPath};
-use gitops_edit::{ImageRef, MarkedPart, PolicyName, YamlFile, mentions_markers};
+use gitops_edit::{ImageRef, MARKER_KEY, MarkedPart, PolicyName, YamlFile};
 
-use super::search::{failed, manifest_files, put};
+use super::edited::{failed, put};
 use crate::write::{Edit, Files};
 
 /// Sets every value below a path that is marked for an image policy (`# {"$imagepolicy": "namespace:name"}`, as Flux's image
@@ -45,17 +45,6 @@ impl SetImage {
         self
     }
 
-    /// The files that may be marked, with their content.
-    fn files(&self, files: &Files<'_>) -> Result<Vec<(RepoPath, Vec<u8>)>, Fault> {
-        let mut marked = Vec::new();
-        for path in manifest_files(files, &self.path)? {
-            if let Some(content) = files.read(&path)?.filter(|content| mentions_markers(content)) {
-                marked.push((path, content));
-            }
-        }
-        Ok(marked)
-    }
-
     /// The image to be set, with the digest that it has.
     fn image(&self, files: &[(RepoPath, Vec<u8>)]) -> Result<ImageRef, Fault> {
         if !self.keeps_digest {
@@ -91,7 +80,7 @@ impl Edit for SetImage {
     }
 
     fn apply(&self, files: &mut Files<'_>) -> Result<(), Fault> {
-        let marked = self.files(files)?;
+        let marked = files.mentioning(&self.path, &[MARKER_KEY])?;
         let image = [(self.policy.clone(), self.image(&marked)?)];
         let mut places = 0;
         for (path, content) in marked {

@@ -3,7 +3,7 @@
 use gitops_core::{Class, Fault, RepoPath};
 use gitops_edit::{ImageRef, YamlFile};
 
-use super::search::{failed, put};
+use super::edited::{failed, put};
 use crate::write::{Edit, Files};
 
 /// The names that kustomize gives to its files.

@@ -1,9 +1,9 @@
 //! Edits of manifests, wherever below a path they are written.
 
+mod edited;
 mod field;
 mod image;
 mod kustomize;
-mod search;
 
 pub use field::SetField;
 pub use image::SetImage;
