@@ -15,8 +15,10 @@ mod common;
 mod branches;
 mod edits;
 mod faults;
+mod hand;
 mod lost;
 mod manifests;
+mod picks;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code, reason = "the tests of faults use all of it")]
 mod proxy;

@@ -1,78 +1,17 @@
 //! Reverts and restores, beside what Git makes of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gitops_core::Revision;
 use gitops_git::GitError;
-use gitops_git::write::{CommitRequest, GitWriter, Outcome, Revert, Target, WriteError};
+use gitops_git::write::{CommitRequest, GitWriter, Revert, Target, WriteError};
 
 use crate::common::dice::{Dice, seeds};
 use crate::common::repo::git_bytes;
 use crate::common::{Repo, cx, git, path};
+use crate::hand::Hand;
 use crate::scene::{ada, error, fsck, git_error, local, on_main, rev, show, written};
 use crate::world::{PATHS, World};
-
-/// A work tree of Git's, beside the bare repository of a world.
-struct Hand {
-    dir: tempfile::TempDir,
-}
-
-impl Hand {
-    fn new(bare: &Path) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        git(
-            bare,
-            &["worktree", "add", "--quiet", "--detach", dir.path().join("work").to_str().unwrap(), "main"],
-        );
-        Self { dir }
-    }
-
-    fn work(&self) -> PathBuf {
-        self.dir.path().join("work")
-    }
-
-    fn git(&self, args: &[&str]) -> Result<String, String> {
-        git_bytes(&self.work(), &[], args, b"")
-            .map(|out| String::from_utf8(out).unwrap().trim_end().to_owned())
-    }
-
-    /// The tree that reverting makes of `main`, or the files in which it conflicts.
-    fn revert(&self, args: &[&str]) -> Result<String, Vec<String>> {
-        let done =
-            self.git(&[&["-c", "merge.directoryRenames=false", "revert", "--no-commit"], args].concat());
-        let made = match done {
-            Ok(_) => Ok(self.git(&["write-tree"]).unwrap()),
-            Err(said) => {
-                let conflicts = self.git(&["diff", "--name-only", "--diff-filter=U"]).unwrap();
-                assert!(!conflicts.is_empty(), "{args:?}: {said}");
-                Err(conflicts.lines().map(str::to_owned).collect())
-            }
-        };
-        let _ = self.git(&["revert", "--quit"]);
-        self.git(&["reset", "--quiet", "--hard", "main"]).unwrap();
-        self.git(&["clean", "-dfxq"]).unwrap();
-        made
-    }
-
-    /// The tree that restoring makes of `main`.
-    fn restore(&self, from: &str, path: &str) -> Option<String> {
-        let done = self.git(&["restore", &format!("--source={from}"), "--staged", "--worktree", "--", path]);
-        let made = done.ok().map(|_| self.git(&["write-tree"]).unwrap());
-        self.git(&["reset", "--quiet", "--hard", "main"]).unwrap();
-        self.git(&["clean", "-dfxq"]).unwrap();
-        made
-    }
-}
-
-/// What ours makes of `main`, on a branch of its own.
-fn tree(world: &World, nth: usize, outcome: Outcome) -> String {
-    let at = match outcome {
-        Outcome::Written(written) => written.commit.id,
-        Outcome::Unchanged { tip } => tip.id,
-        other => panic!("{nth}: {other:?}"),
-    };
-    world.git(&["rev-parse", &format!("{at}^{{tree}}")])
-}
 
 fn on_branch(nth: usize) -> CommitRequest {
     CommitRequest::new(Target::new_branch(format!("made/{nth}"), "main"))
@@ -92,10 +31,10 @@ async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut D
     }
     let place = format!("seed {}: {args:?}", world.seed);
     let ours = writer.revert(&cx(), &on_branch(nth), &revert).await;
-    match hand.revert(&args) {
+    match hand.revert("main", &args) {
         Ok(theirs) => {
             let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
-            assert_eq!(tree(world, nth, ours), theirs, "{place}");
+            assert_eq!(world.tree_of(ours), theirs, "{place}");
             true
         }
         Err(theirs) => {
@@ -123,7 +62,7 @@ async fn one_restore(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut 
     }
     let place = format!("seed {}: {id} {file}", world.seed);
     let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
-    assert_eq!(Some(tree(world, nth, ours)), hand.restore(&id, file), "{place}");
+    assert_eq!(Some(world.tree_of(ours)), hand.restore("main", &id, file), "{place}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use gitops_core::Revision;
-use gitops_git::write::GitWriter;
+use gitops_git::write::{GitWriter, Outcome};
 
 use crate::common::dice::Dice;
 use crate::common::local;
@@ -14,6 +14,9 @@ use crate::scene::ada;
 
 /// The lines of a file.
 const LINES: usize = 24;
+
+/// The one whose value is a tag, of the policy `world:f<number>`.
+const MARKED: usize = 12;
 
 const DIRS: [&str; 4] = ["", "apps/shop/", "apps/blog/", "clusters/"];
 
@@ -32,7 +35,12 @@ impl File {
         let mut text = String::new();
         for (at, value) in self.values.iter().enumerate() {
             let mark = (self.number * 31 + at).wrapping_mul(2_654_435_761) % 1_000_000_007;
-            writeln!(text, "key{}-{mark}: {value}", self.number).unwrap();
+            let number = self.number;
+            write!(text, "key{number}-{mark}: {value}").unwrap();
+            match at {
+                MARKED => writeln!(text, " # {{\"$imagepolicy\": \"world:f{number}:tag\"}}").unwrap(),
+                _ => text.push('\n'),
+            }
         }
         text
     }
@@ -107,6 +115,28 @@ impl World {
 
     pub fn git(&self, args: &[&str]) -> String {
         git(&self.bare(), args)
+    }
+
+    /// What ours made, or left.
+    pub fn tree_of(&self, outcome: Outcome) -> String {
+        let at = match outcome {
+            Outcome::Written(written) => written.commit.id,
+            Outcome::Unchanged { tip } => tip.id,
+            other => panic!("{other:?}"),
+        };
+        self.git(&["rev-parse", &format!("{at}^{{tree}}")])
+    }
+
+    /// A commit with files, one some steps after it, and the number of a file that the first one has.
+    pub fn pick_race(&self, dice: &mut Dice) -> Option<(&str, &str, usize)> {
+        let tip = dice.below(self.commits.len());
+        let mut base = tip;
+        for _ in 0..=dice.below(3) {
+            base = self.commits[base].parents.first().copied().unwrap_or(base);
+        }
+        let files: Vec<_> = self.commits[base].tree.values().map(|file| file.number).collect();
+        let is_race = base != tip && !files.is_empty();
+        is_race.then(|| (&*self.ids[base], &*self.ids[tip], *dice.pick(&files)))
     }
 
     /// Some commit, and how many parents it has.
