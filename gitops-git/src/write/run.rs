@@ -65,9 +65,7 @@ impl<'a> Run<'a> {
         let mut fetches = 0;
         loop {
             let step = match self.step().await {
-                Ok(Step::Fetch(needed))
-                    if fetches < self.writer.attempts.saturating_mul(FETCHES_PER_ATTEMPT) =>
-                {
+                Ok(Step::Fetch(needed)) if fetches < FETCHES_PER_ATTEMPT => {
                     fetches += 1;
                     match self.fetch(needed).await {
                         Ok(()) => continue,
@@ -76,6 +74,8 @@ impl<'a> Run<'a> {
                 }
                 step => step,
             };
+            fetches = 0;
+            self.count(&step);
             let last = match step {
                 Ok(Step::Landed(built) | Step::HadLanded(built)) => return Ok(self.landed(built).await),
                 Ok(Step::Unchanged(tip)) => return Ok(Outcome::Unchanged { tip: revision(tip) }),
@@ -100,10 +100,24 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Attempts first. When they are used up, it is only asked what became of what was sent.
+    fn count(&mut self, step: &Result<Step, WriteError>) {
+        match step {
+            Ok(Step::Lost(_) | Step::Landed(_)) => self.attempts += 1,
+            Ok(Step::Unknown(_) | Step::Fetch(_)) if !self.only_asks() => self.attempts += 1,
+            Ok(Step::Unknown(_) | Step::Fetch(_)) | Err(_) => self.questions += 1,
+            Ok(Step::HadLanded(_) | Step::Unchanged(_) | Step::Deepen) => {}
+        }
+    }
+
+    fn only_asks(&self) -> bool {
+        self.attempts >= self.writer.attempts
+    }
+
     /// Whether there is another attempt, or, if something was sent, another question.
     fn may_go_on(&self) -> bool {
         let is_open = !lock(&self.sent).is_empty();
-        self.questions < MAX_QUESTIONS && (self.attempts < self.writer.attempts || is_open)
+        self.questions < MAX_QUESTIONS && (!self.only_asks() || is_open)
     }
 
     async fn wait(&self) -> Result<(), WriteError> {
@@ -130,10 +144,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn step(&mut self) -> Result<Step, WriteError> {
+    async fn step(&self) -> Result<Step, WriteError> {
         let source = &self.writer.source;
         let repository = source.repository(self.cx, self.depth).await.map_err(WriteError::Edit)?;
-        let only_ask = self.attempts >= self.writer.attempts;
         let attempt = Attempt {
             job: self.job.clone(),
             remote: source.remote().clone(),
@@ -141,9 +154,9 @@ impl<'a> Run<'a> {
             depth: self.depth,
             sent: self.sent.clone(),
             trusted: self.trusted.clone(),
-            only_ask,
+            only_ask: self.only_asks(),
         };
-        let step = if self.job.request.dry_run {
+        if self.job.request.dry_run {
             let names = [Some(self.job.reference.clone()), self.job.onto.clone()];
             let tips = source.tips(self.cx, names.into_iter().flatten().collect()).await?;
             let get = |name: Option<&String>| name.and_then(|name| tips.get(name).copied());
@@ -151,14 +164,7 @@ impl<'a> Run<'a> {
             stop::run(self.cx, move |stop| Ok(attempt.rehearse(tip, onto, stop))).await?
         } else {
             stop::run(self.cx, move |stop| Ok(attempt.run(stop))).await?
-        };
-        match &step {
-            Ok(Step::Lost(_) | Step::Landed(_)) => self.attempts += 1,
-            Ok(Step::Unknown(_)) if !only_ask => self.attempts += 1,
-            Ok(Step::Unknown(_)) | Err(_) => self.questions += 1,
-            Ok(_) => {}
         }
-        step
     }
 
     async fn landed(&self, built: Built) -> Outcome {
