@@ -110,7 +110,7 @@ async fn many_writers_on_one_branch() {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: see CONTRIBUTING.md"]
+#[ignore = "takes half a minute: see CONTRIBUTING.md"]
 async fn twenty_writers_with_five_hundred_edits() {
     run(20, 25);
 }
