@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     cut: MirrorSlot,
     /// Where references were seen to point to last. Only these moves are noted in the mirror: fetching an old revision
     /// again is no force-push.
-    pub(crate) tips: Mutex<HashMap<String, gix::ObjectId>>,
+    tips: Mutex<HashMap<String, gix::ObjectId>>,
     /// Commits that are followed by their ids, the latest last.
     pinned: Mutex<VecDeque<gix::ObjectId>>,
     links: Arc<LinkIndex>,
@@ -334,7 +334,11 @@ impl Inner {
         provenance.verified = signers;
         if let Some(name) = &wanted.reference {
             provenance.reference = Some(name.to_owned());
-            self.note_tip(mirror, &repo, name, wanted, stop)?;
+            if wanted.is_built_upon {
+                mirror::try_to_keep(&repo, &mirror::tip_name(name), id)?;
+            } else {
+                self.note_tip(mirror, &repo, name, wanted, stop)?;
+            }
             provenance.rewrote = mirror.notes.rewrote(name, id).map(|previous| previous.to_string());
         } else {
             mirror::try_to_keep(&repo, &mirror::commit_name(id), id)?;

@@ -16,6 +16,8 @@ pub(crate) struct Wanted {
     /// Whether it is of no use without its history.
     pub(crate) needs_history: bool,
     pub(crate) reference: Option<String>,
+    /// Whether a commit is made on it: then it is no news of where the reference points to, which somebody else may follow.
+    pub(crate) is_built_upon: bool,
     /// The annotated tag that the reference points to.
     pub(crate) tag: Option<gix::ObjectId>,
     #[cfg(feature = "verify")]
@@ -34,6 +36,7 @@ impl Wanted {
             id: commit_id(&revision.id)?,
             depth: Depth::Whole,
             needs_history: false,
+            is_built_upon: false,
             reference: provenance.and_then(|provenance| provenance.reference.clone()),
             tag: provenance.and_then(|provenance| provenance.tag.as_deref()).map(commit_id).transpose()?,
             #[cfg(feature = "verify")]
@@ -50,6 +53,12 @@ impl Wanted {
         {
             self.is_only_read = true;
         }
+    }
+
+    /// A commit is made on it, since a reference points to it.
+    #[cfg(feature = "write")]
+    pub(crate) fn build_upon(&mut self, reference: &str) {
+        (self.reference, self.is_built_upon) = (Some(reference.to_owned()), true);
     }
 
     /// How errors name it.

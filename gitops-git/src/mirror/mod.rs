@@ -213,6 +213,16 @@ impl Mirror {
         }
     }
 
+    /// Makes one pack of many, if nothing else is to be done.
+    #[cfg(feature = "write")]
+    pub(crate) fn tidy(&mut self, stop: &Stop) -> Result<(), GitError> {
+        let is_whole = self.fresh.is_none() && !self.repository.damaged.load(Ordering::Relaxed);
+        if is_whole && self.repository.packs().count > self.max_packs {
+            self.repack(stop)?;
+        }
+        Ok(())
+    }
+
     /// The repository as it is, to read what may be in it.
     #[cfg(feature = "write")]
     pub(crate) fn as_it_is(&self) -> Arc<Repository> {

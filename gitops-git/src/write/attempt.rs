@@ -8,7 +8,7 @@ use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
 
 use super::WriteError;
-use super::base::Needed;
+use super::base::{Needed, Role};
 use super::error::damaged;
 use super::push::{self, Command};
 use super::report::{self, Verdict};
@@ -118,18 +118,23 @@ impl Attempt {
             return Ok(Decision::Stop(Step::Unknown("the server does not have it yet".into())));
         }
         let base = self.job.request.target.place(tip, onto)?;
-        let bases = [Needed { id: base.parent, is_base: true }];
-        let others = self.job.work.needs().into_iter().chain(base.replaced());
-        let others = others.map(|id| Needed { id, is_base: false });
-        for needed in bases.into_iter().chain(others) {
-            let is_trusted =
-                !needed.is_base || self.trusted.as_ref().is_none_or(|trusted| trusted.contains(&needed.id));
+        // Whichever of the two comes first: they are the same commit.
+        if let Some(sent) = lock(&self.sent).iter().find(|sent| sent.base == base) {
+            return Ok(Decision::Push(sent.clone()));
+        }
+        let role = if base.parent == base.old { Role::Tip } else { Role::Onto };
+        let tips = [Needed { id: base.parent, role }].into_iter();
+        let tips = tips.chain(base.replaced().map(|id| Needed { id, role: Role::Seen }));
+        let named = self.job.work.needs().into_iter().map(|id| Needed { id, role: Role::Named });
+        for needed in tips.chain(named) {
+            let is_trusted = !needed.role.is_base()
+                || self.trusted.as_ref().is_none_or(|trusted| trusted.contains(&needed.id));
             if self.repository.is_damaged() || !is_trusted || !repo.has_object(needed.id) {
                 return Ok(Decision::Stop(Step::Fetch(needed)));
             }
         }
         let built = self.job.build(repo, base, stop).inspect_err(|error| {
-            if matches!(error, WriteError::Git(GitError::Damaged { .. })) {
+            if error.is_damage() {
                 self.repository.mark_damaged();
             }
         })?;
@@ -162,11 +167,14 @@ impl Attempt {
                 return Ok(Some(Step::Deepen));
             }
             if !repo.has_object(tip) {
-                return Ok(Some(Step::Fetch(Needed { id: tip, is_base: false })));
+                return Ok(Some(Step::Fetch(Needed { id: tip, role: Role::Seen })));
             }
-            if descends(repo, tip, built.commit, [built.base.parent], stop)? {
+            let hidden = Some(built.base.parent).filter(|id| repo.has_object(*id));
+            if descends(repo, tip, built.commit, hidden, stop)? {
                 return Ok(Some(Step::HadLanded(built)));
             }
+            // The branch has gone elsewhere, so that it cannot land any more.
+            lock(&self.sent).retain(|sent| sent.commit != built.commit);
         }
         Ok(None)
     }
@@ -177,7 +185,7 @@ impl Attempt {
             Err(error) => return Ok(Step::Unknown(error.to_string())),
         };
         let landed = |built| Ok(Step::Landed(built));
-        match verdict {
+        match if built.base.replaced().is_some() { verdict.of_replacing() } else { verdict } {
             Verdict::Landed { instead: None } => landed(built),
             Verdict::Landed { instead: Some(commit) } => landed(Built { commit, ..built }),
             Verdict::Lost { reason } | Verdict::Failed { reason } => {
@@ -198,7 +206,7 @@ pub(super) enum Decision {
     Stop(Step),
 }
 
-/// Whether an error means that the server took nothing of what was sent.
+/// Whether an error means that the server took nothing of what was sent. One of TLS may come after all was taken.
 fn refuses(error: &GitError) -> bool {
     matches!(
         error,
@@ -208,7 +216,6 @@ fn refuses(error: &GitError) -> bool {
             | GitError::CredentialProvider(_)
             | GitError::RedirectRefused { .. }
             | GitError::AddressRefused { .. }
-            | GitError::Tls { .. }
     )
 }
 

@@ -2,22 +2,45 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gitops_core::{Cx, Fault, Revision, Source as _};
 
 use super::WriteError;
-use crate::mirror::{Depth, Mirror, Repository};
+use crate::mirror::{Depth, Repository};
 use crate::source::GitSource;
-use crate::stop::{self, lock};
+use crate::stop;
 use crate::wanted::Wanted;
 use crate::{GitError, reference::Want, refs, remote::Remote};
+
+/// How long a caller waits, whose commit has landed, for that to be kept.
+const KEEPING: Duration = Duration::from_secs(5);
 
 /// A commit that must be in the mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Needed {
     pub(super) id: gix::ObjectId,
-    /// Whether the commit that is made comes after it, so that it has to be trusted where signatures are verified.
-    pub(super) is_base: bool,
+    pub(super) role: Role,
+}
+
+/// What a commit is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that is made comes after it, and it is the tip of the branch that is written.
+    Tip,
+    /// The one that is made comes after it, and it is the tip of the branch that a new one is made from.
+    Onto,
+    /// The server named it as a tip, and it is only read.
+    Seen,
+    /// The caller named it, and it is only read.
+    Named,
+}
+
+impl Role {
+    /// Whether it has to be trusted where signatures are verified.
+    pub(super) fn is_base(self) -> bool {
+        matches!(self, Self::Tip | Self::Onto)
+    }
 }
 
 impl GitSource {
@@ -50,11 +73,10 @@ impl GitSource {
         let mut wanted =
             Wanted::new(&Revision::new(needed.id.to_string()), None).map_err(|error| error.at(reference))?;
         wanted.depth = depth;
-        if needed.is_base {
-            wanted.reference = Some(reference.to_owned());
-            lock(&self.inner.tips).insert(reference.to_owned(), needed.id);
+        if needed.role.is_base() {
+            wanted.build_upon(reference);
         }
-        if self.verifies() && !(needed.is_base && self.verifies_tips()) {
+        if self.verifies() && !(needed.role.is_base() && self.verifies_tips()) {
             wanted.only_read();
         }
         self.read_in(cx, wanted).await.map(drop)
@@ -73,7 +95,7 @@ impl GitSource {
         false
     }
 
-    /// Keeps what was pushed in the mirror, if that is the one that it was made with.
+    /// Keeps what was pushed in the mirror, if that is the one that it was made with, and nobody is busy with it.
     pub(super) async fn keep_pushed(
         &self,
         cx: &Cx,
@@ -81,13 +103,15 @@ impl GitSource {
         made_with: Arc<Repository>,
         pack: Arc<Vec<u8>>,
     ) -> Result<(), WriteError> {
+        let cx = &cx.within(KEEPING);
         let locked = cx.bound("the mirror", self.inner.slot(depth).clone().lock_owned()).await;
-        let mirror = locked.map_err(WriteError::Edit)?;
+        let mut mirror = locked.map_err(WriteError::Edit)?;
         stop::run(cx, move |stop| {
-            let current = mirror.as_ref().map(Mirror::as_it_is);
-            if current.is_some_and(|current| Arc::ptr_eq(&current, &made_with)) {
+            let Some(mirror) = &mut *mirror else { return Ok(()) };
+            if Arc::ptr_eq(&mirror.as_it_is(), &made_with) {
                 super::pack::keep(&pack, made_with.path(), stop)
                     .map_err(|error| GitError::Damaged { detail: crate::error::chain(&error) })?;
+                mirror.tidy(stop)?;
             }
             Ok(())
         })

@@ -110,6 +110,25 @@ impl WriteError {
         }
     }
 
+    /// Whether it is the mirror that is at fault, also where an edit came upon it.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Git(error) => matches!(error, GitError::Damaged { .. }),
+            Self::Edit(fault) => matches!(fault.source.downcast_ref(), Some(GitError::Damaged { .. })),
+            _ => false,
+        }
+    }
+
+    /// Whether the server does not have what it named, or has it no more.
+    pub(super) fn is_not_found(&self) -> bool {
+        match self {
+            Self::Edit(fault) => {
+                matches!(fault.source.downcast_ref(), Some(GitError::RevisionNotFound { .. }))
+            }
+            _ => false,
+        }
+    }
+
     /// As callers get it.
     pub(super) fn at(self, place: impl std::fmt::Display) -> Fault {
         match self {

@@ -172,10 +172,9 @@ impl Plan {
         }
         // Of what is put, a file may be where another has a directory.
         let is_above = |path: &BString| {
-            let within = |other: &BString| {
-                other.strip_prefix(path.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'))
-            };
-            self.put.range(path.clone()..).any(|(other, _)| within(other))
+            let mut below = path.clone();
+            below.push(b'/');
+            self.put.range(below.clone()..).next().is_some_and(|(other, _)| other.starts_with(&below))
         };
         let clashing: Vec<_> = self.put.keys().filter(|path| is_above(path)).cloned().collect();
         self.conflicts.extend(clashing);

@@ -9,6 +9,7 @@ use gix::protocol::handshake::Ref;
 use gix::protocol::transport::client::blocking_io::{ExtendedBufRead, ReadlineBufRead as _, Transport};
 use gix::protocol::transport::client::{MessageKind, WriteMode};
 
+use super::report::is_whole;
 use crate::refs::agent;
 
 /// A report is a line or two.
@@ -97,7 +98,10 @@ fn hear<'a>(mut answer: Box<dyn ExtendedBufRead<'a> + Unpin + 'a>, sideband: boo
             heard.extend_from_slice(&text[..text.len().min(room)]);
             ControlFlow::Continue(())
         })));
-        (&mut answer).take(MAX_REPORT_BYTES).read_to_end(&mut report).map_err(gix::Error::from_error)?;
+        let read = (&mut answer).take(MAX_REPORT_BYTES).read_to_end(&mut report);
+        // After the report, hooks may be at work for long. What it says counts, whatever becomes of the connection.
+        read.or_else(|error| if is_whole(&report) { Ok(0) } else { Err(error) })
+            .map_err(gix::Error::from_error)?;
     } else {
         // The lines come without their lengths.
         while let Some(line) = answer.readline() {

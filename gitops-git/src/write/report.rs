@@ -19,10 +19,13 @@ pub(super) enum Verdict {
     Failed { reason: String },
 }
 
+/// That the new commit does not come after the one that is there.
+const NOT_A_FAST_FORWARD: &str = "non-fast-forward";
+
 /// What others who push to the same reference cause. The words are those of Git's `receive-pack` and `refs` code, of all
 /// versions since 2.0, and of hosts that say it with their own.
 const LOST: [&str; 14] = [
-    "non-fast-forward",
+    NOT_A_FAST_FORWARD,
     "fetch first",
     "stale info",
     "failed to update ref",
@@ -53,6 +56,17 @@ const REFUSED: [&str; 11] = [
     "rule violations",
 ];
 
+impl Verdict {
+    /// The same for a push that replaces what was there. A server that lets branches only grow says of it what would else be
+    /// a lost race.
+    pub(super) fn of_replacing(self) -> Self {
+        match self {
+            Self::Lost { reason } if reason.contains(NOT_A_FAST_FORWARD) => Self::Refused { reason },
+            other => other,
+        }
+    }
+}
+
 /// Reads the report on one reference. `remarks` is what the server said beside it.
 pub(super) fn read(report: &[u8], reference: &str, remarks: &str) -> Result<Verdict, WriteError> {
     let mut lines = lines(report)?.into_iter();
@@ -74,7 +88,8 @@ pub(super) fn read(report: &[u8], reference: &str, remarks: &str) -> Result<Verd
         } else if let Some((name, reason)) = line.strip_prefix("ng ").and_then(|line| line.split_once(' '))
             && name == reference
         {
-            verdict = Some(refusal(reason, &with_remarks(reason)));
+            // A reason may repeat the name, which may have any words in it.
+            verdict = Some(refusal(&reason.replace(reference, ""), &with_remarks(reason)));
         }
     }
     verdict.ok_or_else(|| broken("it says nothing of the reference"))
@@ -91,6 +106,18 @@ fn refusal(reason: &str, told: &str) -> Verdict {
         Verdict::Lost { reason }
     } else {
         Verdict::Failed { reason }
+    }
+}
+
+/// Whether a report has come to its end.
+pub(super) fn is_whole(mut report: &[u8]) -> bool {
+    loop {
+        let length = report.get(..4).and_then(|digits| usize::from_str_radix(digits.to_str().ok()?, 16).ok());
+        match length {
+            Some(length @ 4..) if length <= report.len() => report = &report[length..],
+            Some(0) => return true,
+            _ => return false,
+        }
     }
 }
 
@@ -142,6 +169,8 @@ mod tests {
         let other = report(&["unpack ok", "ok refs/heads/main", &format!("option new-oid {id}")]);
         let instead = gix::ObjectId::from_hex(id.as_bytes()).ok();
         assert_eq!(read(&other, MAIN, "").unwrap(), Verdict::Landed { instead });
+        let whole = report(&["unpack ok", "ok refs/heads/main"]);
+        assert!((0..whole.len()).all(|at| !is_whole(&whole[..at])) && is_whole(&whole));
         for cut in ["", "00", "000eunpack ok"] {
             assert!(read(cut.as_bytes(), MAIN, "").is_err(), "{cut:?}");
         }
@@ -175,6 +204,21 @@ mod tests {
             assert!(matches!(ng(refused), Verdict::Refused { .. }), "{refused}");
         }
         assert!(matches!(ng("something else"), Verdict::Failed { .. }));
+    }
+
+    #[test]
+    fn the_name_of_a_reference_is_no_reason() {
+        const BRANCH: &str = "refs/heads/env/protected";
+        let said = format!("ng {BRANCH} cannot lock ref '{BRANCH}': is at 1 but expected 2");
+        let verdict = read(&report(&["unpack ok", &said]), BRANCH, "").unwrap();
+        let Verdict::Lost { reason } = verdict else { panic!("{verdict:?}") };
+        assert!(reason.contains(BRANCH), "{reason}");
+    }
+
+    #[test]
+    fn a_server_that_lets_branches_only_grow_refuses_to_replace() {
+        assert!(matches!(ng("non-fast-forward").of_replacing(), Verdict::Refused { .. }));
+        assert!(matches!(ng("failed to update ref").of_replacing(), Verdict::Lost { .. }));
     }
 
     #[test]

@@ -87,6 +87,9 @@ impl Revert {
     /// From the newest to the oldest.
     fn commits(&self, repo: &gix::Repository) -> Result<Vec<gix::ObjectId>, WriteError> {
         let Some(after) = self.after else { return Ok(vec![self.newest]) };
+        if after == self.newest {
+            return Err(cannot(self.newest, "the range holds no commit: both ends are the same".into()));
+        }
         let walk = topo::Builder::from_iters(&repo.objects, [self.newest], Some([after]))
             .sorting(topo::Sorting::DateOrder)
             .build()

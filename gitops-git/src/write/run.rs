@@ -6,12 +6,12 @@ use std::sync::Arc;
 use gitops_core::{Cx, Revision};
 
 use super::attempt::{Attempt, Decision, Sent, Step};
-use super::base::Needed;
+use super::base::{Needed, Role};
 use super::outcome::{Outcome, Written};
 use super::work::{Built, Job};
 use super::{GitWriter, WriteError};
 use crate::GitError;
-use crate::mirror::Depth;
+use crate::mirror::{Depth, Repository};
 use crate::stop::{self, lock};
 
 /// How often the server may be asked in vain what became of a commit.
@@ -30,6 +30,8 @@ pub(super) struct Run<'a> {
     trusted: Option<HashSet<gix::ObjectId>>,
     attempts: u32,
     questions: u32,
+    /// The repository of the last attempt.
+    made_with: Option<Arc<Repository>>,
 }
 
 impl<'a> Run<'a> {
@@ -44,6 +46,7 @@ impl<'a> Run<'a> {
             sent: Sent::default(),
             attempts: 0,
             questions: 0,
+            made_with: None,
         }
     }
 
@@ -69,6 +72,10 @@ impl<'a> Run<'a> {
                     fetches += 1;
                     match self.fetch(needed).await {
                         Ok(()) => continue,
+                        // Another part of the server may lag behind, or somebody has replaced the branch.
+                        Err(error) if needed.role != Role::Named && error.is_not_found() => {
+                            Ok(Step::Lost(error.to_string()))
+                        }
                         Err(error) => Err(error),
                     }
                 }
@@ -77,7 +84,11 @@ impl<'a> Run<'a> {
             fetches = 0;
             self.count(&step);
             let last = match step {
-                Ok(Step::Landed(built) | Step::HadLanded(built)) => return Ok(self.landed(built).await),
+                Ok(Step::Landed(built)) => {
+                    self.keep(&built).await;
+                    return Ok(self.landed(built));
+                }
+                Ok(Step::HadLanded(built)) => return Ok(self.landed(built)),
                 Ok(Step::Unchanged(tip)) => return Ok(Outcome::Unchanged { tip: revision(tip) }),
                 Ok(Step::Deepen) => {
                     self.depth = Depth::Whole;
@@ -134,9 +145,10 @@ impl<'a> Run<'a> {
 
     async fn fetch(&mut self, needed: Needed) -> Result<(), WriteError> {
         let source = &self.writer.source;
-        let reference = self.job.onto.as_deref().unwrap_or(&self.job.reference);
+        let onto = self.job.onto.as_deref().filter(|_| needed.role == Role::Onto);
+        let reference = onto.unwrap_or(&self.job.reference);
         source.obtain_for_writing(self.cx, needed, self.depth, reference).await.map_err(WriteError::Edit)?;
-        if needed.is_base
+        if needed.role.is_base()
             && let Some(trusted) = &mut self.trusted
         {
             trusted.insert(needed.id);
@@ -144,9 +156,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn step(&self) -> Result<Step, WriteError> {
+    async fn step(&mut self) -> Result<Step, WriteError> {
         let source = &self.writer.source;
         let repository = source.repository(self.cx, self.depth).await.map_err(WriteError::Edit)?;
+        self.made_with = Some(repository.clone());
         let attempt = Attempt {
             job: self.job.clone(),
             remote: source.remote().clone(),
@@ -167,19 +180,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn landed(&self, built: Built) -> Outcome {
-        lock(&self.sent).clear();
-        let pushed = !self.job.request.dry_run;
-        if pushed {
-            let source = &self.writer.source;
-            if let Ok(repository) = source.repository(self.cx, self.depth).await {
-                // Else it is fetched when it is needed.
-                let kept = source.keep_pushed(self.cx, self.depth, repository, built.pack.clone()).await;
-                if let Err(error) = kept {
-                    tracing::debug!(%error, "what was pushed is not kept in the mirror");
-                }
-            }
+    /// Keeps what was pushed in the mirror it was made with: else it would be fetched when it is needed.
+    async fn keep(&self, built: &Built) {
+        let Some(made_with) = self.made_with.clone().filter(|_| !self.job.request.dry_run) else { return };
+        let kept = self.writer.source.keep_pushed(self.cx, self.depth, made_with, built.pack.clone()).await;
+        if let Err(error) = kept {
+            tracing::debug!(%error, "what was pushed is not kept in the mirror");
         }
+    }
+
+    fn landed(&self, built: Built) -> Outcome {
+        lock(&self.sent).clear();
         Outcome::Written(Written {
             commit: revision(built.commit),
             parent: revision(built.base.parent),
@@ -187,7 +198,7 @@ impl<'a> Run<'a> {
             changed: built.changed,
             message: built.message,
             attempts: self.attempts,
-            pushed,
+            pushed: !self.job.request.dry_run,
             diff: built.diff,
         })
     }

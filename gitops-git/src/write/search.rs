@@ -14,8 +14,8 @@ use super::error::damaged;
 use super::files::{FileLimits, Files, invalid, is_name};
 use crate::stop::lock;
 
-/// Files that one search looks through: whoever needs more has the wrong path.
-const MAX_FILES: usize = 100_000;
+/// Files and directories that one search looks into: whoever needs more has the wrong path.
+const MAX_LOOKS: usize = 100_000;
 
 /// Objects of which it is remembered that they mention nothing: about eight megabytes.
 const MAX_REMEMBERED: usize = 200_000;
@@ -152,8 +152,10 @@ impl Files<'_> {
                     found.candidates.push(Candidate { path, id, directory: here });
                 }
             }
-            if found.candidates.len() > MAX_FILES {
-                let reason = format!("there are more than {MAX_FILES} files: choose a path further down");
+            if found.candidates.len() + found.directories.len() > MAX_LOOKS {
+                let reason = format!(
+                    "it has more than {MAX_LOOKS} manifests and directories: choose one further down"
+                );
                 return Err(invalid(&path, &reason));
             }
         }
@@ -327,6 +329,23 @@ mod tests {
             let fault = files.mentioning(&RepoPath::root(), &["one"]).unwrap_err();
             assert!(fault.to_string().contains("x/a.yaml"), "{fault}");
         }
+    }
+
+    #[test]
+    fn few_trees_that_unfold_to_many_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = gix::init_bare(dir.path()).unwrap();
+        let mut tree = repo.empty_tree().id;
+        for _ in 0..10 {
+            let mut editor = repo.edit_tree(repo.empty_tree().id).unwrap();
+            for n in 0..10 {
+                editor.upsert(n.to_string(), Mode::Tree, tree).unwrap();
+            }
+            tree = editor.write().unwrap().detach();
+        }
+        let files = Files::new(&repo, tree, LIMITS, Silent::default());
+        let fault = files.mentioning(&RepoPath::root(), &["one"]).unwrap_err();
+        assert!(fault.to_string().contains("directories"), "{fault}");
     }
 
     #[test]

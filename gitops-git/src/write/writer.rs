@@ -7,7 +7,7 @@ use std::time::Duration;
 use gitops_core::{Backoff, Clock, Cx, Dice, Fault, RepoPath, Revision, SystemClock};
 
 use super::attempt::descends;
-use super::base::Needed;
+use super::base::{Needed, Role};
 use super::files::{Edit, FileLimits};
 use super::outcome::Outcome;
 use super::request::{CommitRequest, Target};
@@ -214,7 +214,7 @@ impl GitWriter {
             if tip == id {
                 return Ok(true);
             }
-            let needed = Needed { id: tip, is_base: false };
+            let needed = Needed { id: tip, role: Role::Seen };
             source
                 .obtain_for_writing(cx, needed, Depth::Whole, &reference)
                 .await

@@ -18,6 +18,7 @@ mod faults;
 mod hand;
 mod lost;
 mod manifests;
+mod mirror;
 mod picks;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code, reason = "the tests of faults use all of it")]

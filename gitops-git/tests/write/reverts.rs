@@ -136,6 +136,9 @@ async fn a_range_is_one_commit() {
     let empty = Revert::range(&Revision::new(&newest), &Revision::new(&first)).unwrap();
     let empty = error(local(&repo).revert(&cx(), &on_main(), &empty).await);
     assert!(matches!(empty, WriteError::CannotRevert { .. }), "{empty}");
+    let one = Revert::range(&Revision::new(&newest), &Revision::new(&newest)).unwrap();
+    let none = error(local(&repo).revert(&cx(), &on_main(), &one).await);
+    assert!(matches!(none, WriteError::CannotRevert { .. }), "{none}");
     fsck(&repo);
 }
 

@@ -111,7 +111,7 @@ async fn what_may_be_read_only_is_not_written() {
 }
 
 /// A hook of the server's.
-fn hook(repo: &Repo, name: &str, script: &str) {
+pub fn hook(repo: &Repo, name: &str, script: &str) {
     let hook = repo.bare().join("hooks").join(name);
     std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
     std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -162,26 +162,71 @@ async fn what_the_server_never_did_is_done_again() {
         builder(&repo, &server).with_timeout(Duration::from_millis(800)).build().unwrap().writer(ada());
     written(writer.commit(&cx(), &on_main(), add_line("a", "1")).await);
     server.behave(|b| b.hang_at = Some("/git-receive-pack".into()));
-    let server = std::sync::Arc::new(server);
-    let (made, told) = (std::sync::Arc::new(AtomicU32::new(0)), server.clone());
+    let made = std::sync::Arc::new(AtomicU32::new(0));
     let count = made.clone();
     let edit = move |files: &mut Files<'_>| {
-        if count.fetch_add(1, Ordering::SeqCst) == 1 {
-            told.behave(|b| b.hang_at = None);
-        }
+        count.fetch_add(1, Ordering::SeqCst);
         let mut content = files.read(&path("a"))?.unwrap();
         content.extend_from_slice(b"2\n");
         files.write(&path("a"), content)
     };
-    let done = written(writer.commit(&cx(), &on_main(), edit).await);
-    assert_eq!((done.attempts, made.load(Ordering::SeqCst)), (2, 2));
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        server.behave(|b| b.hang_at = None);
+    };
+    let (cx, main) = (cx(), on_main());
+    let (done, ()) = tokio::join!(writer.commit(&cx, &main, edit), ends);
+    let done = written(done);
+    // It is the same commit that is sent again: should the first one come late, nothing is done twice.
+    assert!(done.attempts > 1);
+    assert_eq!(made.load(Ordering::SeqCst), 1);
     assert_eq!(show(&repo, "main:a"), "0\n1\n2");
 
     // Where nothing helps, it is said that nobody knows.
     server.behave(|b| b.hang_at = Some("/git-receive-pack".into()));
-    let unknown = error(writer.with_attempts(1).commit(&cx(), &on_main(), add_line("a", "3")).await);
+    let unknown = error(writer.with_attempts(1).commit(&cx, &main, add_line("a", "3")).await);
     assert!(matches!(unknown, WriteError::OutcomeUnknown { .. }), "{unknown}");
     assert_eq!(show(&repo, "main:a"), "0\n1\n2");
+}
+
+#[tokio::test]
+async fn one_commit_is_sent_again_and_again_while_a_hook_takes_its_time() {
+    let repo = Repo::with(&[("a", "0\n")]);
+    let server = served(&repo);
+    hook(&repo, "pre-receive", "read old new name; echo $new >>seen; sleep 3");
+    let writer =
+        builder(&repo, &server).with_timeout(Duration::from_millis(1100)).build().unwrap().writer(ada());
+    let done = written(writer.commit(&cx(), &on_main(), add_line("a", "1")).await);
+    assert_eq!(rev(&repo, "main"), done.commit.id);
+    let seen = std::fs::read_to_string(repo.bare().join("seen")).unwrap();
+    let seen: Vec<_> = seen.lines().collect();
+    assert!(seen.len() > 1 && seen.iter().all(|id| *id == done.commit.id), "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_land_any_more_hides_nothing() {
+    let repo = Repo::with(&[("a", "0\n"), ("b", "0\n")]);
+    let server = served(&repo);
+    let writer =
+        builder(&repo, &server).with_timeout(Duration::from_millis(800)).build().unwrap().writer(ada());
+    written(writer.commit(&cx(), &on_main(), add_line("b", "1")).await);
+    server.behave(|b| b.hang_at = Some("/git-receive-pack".into()));
+    let edit = |files: &mut Files<'_>| match files.read(&path("a"))? {
+        Some(_) => files.write(&path("a"), "1\n"),
+        None => Err(gitops_core::Fault::invalid("there is no a")),
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        server.behave(|b| b.hang_at = None);
+        repo.git(&["pull", "--quiet", "--ff-only", "origin", "main"]);
+        repo.git(&["rm", "--quiet", "a"]);
+        repo.commit("without a", &[("c", "1\n")]);
+    };
+    let (cx, main) = (cx(), on_main());
+    let (done, ()) = tokio::join!(writer.commit(&cx, &main, edit), others);
+    let fault = common::fault(done);
+    assert_eq!(fault.class, Class::Invalid, "{fault}");
+    assert!(fault.to_string().contains("there is no a"), "{fault}");
 }
 
 #[tokio::test]

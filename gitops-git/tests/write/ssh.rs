@@ -9,8 +9,10 @@ use gitops_git::SshKey;
 use gitops_git::write::{Files, WriteError};
 
 use crate::common::ssh::{Sshd, Way, make_key};
-use crate::common::{Repo, cx, fault, path};
+use crate::common::{Repo, cx, fault, git, path};
+use crate::mirror::repository;
 use crate::scene::{ada, add_line, error, fsck, on_main, put, rev, show, written};
+use crate::servers::hook;
 
 #[tokio::test]
 #[ignore = "needs an SSH server: see CONTRIBUTING.md"]
@@ -38,6 +40,19 @@ async fn a_push_over_ssh() {
     assert_eq!((done.attempts, rev(&repo, "main^")), (2, repo.head()));
     fsck(&repo);
     assert_eq!(server.clients(), 0, "each program has ended");
+}
+
+#[tokio::test]
+#[ignore = "needs an SSH server: see CONTRIBUTING.md"]
+async fn a_verdict_counts_whatever_hooks_do_after_it() {
+    let repo = Repo::with(&[("a", "0\n")]);
+    hook(&repo, "post-receive", "sleep 6");
+    let server = Sshd::default();
+    let source = server.source(&repo).with_timeout(Duration::from_secs(2)).build().unwrap();
+    let done = written(source.writer(ada()).commit(&cx(), &on_main(), add_line("a", "1")).await);
+    assert_eq!((done.attempts, rev(&repo, "main")), (1, done.commit.id.clone()));
+    // What the server said itself is kept; what is only found there afterwards is not.
+    git(&repository(&repo.mirrors()), &["cat-file", "-e", &done.commit.id]);
 }
 
 #[tokio::test]
