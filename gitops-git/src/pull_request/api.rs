@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{complaint, is_there_already, message, refusal};
-use super::link::next_query;
+use super::link::{next_query, query_of_page, total};
 use super::open::{Host, open_or_update};
 use super::place::{Repository, below};
 use super::{Opened, PullRequest, PullRequestError};
@@ -153,16 +153,20 @@ impl<'a> Talk<'a> {
         mut url: Url,
         mut is_it: impl FnMut(&T) -> bool,
     ) -> Result<Option<T>, PullRequestError> {
-        for _ in 0..MAX_PAGES {
+        let mut seen = 0;
+        for page in 1..=MAX_PAGES {
             let response = self.send(Method::GET, &url, None)?;
             if !response.status().is_success() {
                 return Err(self.refused(response, None));
             }
-            let next = next_query(response.headers(), &url);
-            let page: Vec<T> = self.read(response)?;
-            if let Some(found) = page.into_iter().find(&mut is_it) {
+            let (next, total) = (next_query(response.headers(), &url), total(response.headers()));
+            let items: Vec<T> = self.read(response)?;
+            seen += items.len();
+            let is_cut = !items.is_empty() && total.is_some_and(|total| seen < total);
+            if let Some(found) = items.into_iter().find(&mut is_it) {
                 return Ok(Some(found));
             }
+            let next = next.or_else(|| is_cut.then(|| query_of_page(&url, page + 1)));
             match next {
                 None => return Ok(None),
                 Some(next) => url.set_query(Some(&next)),

@@ -11,6 +11,19 @@ pub(super) fn next_query(headers: &HeaderMap, asked: &Url) -> Option<String> {
     asked.join(target).ok()?.query().map(str::to_owned)
 }
 
+/// How many items a list has: Gitea says it of each, and of some it gives no link to the next page.
+pub(super) fn total(headers: &HeaderMap) -> Option<usize> {
+    headers.get("x-total-count")?.to_str().ok()?.parse().ok()
+}
+
+/// The query of a page by its number.
+pub(super) fn query_of_page(asked: &Url, page: usize) -> String {
+    let mut url = asked.clone();
+    let others: Vec<_> = asked.query_pairs().filter(|(name, _)| name != "page").collect();
+    url.query_pairs_mut().clear().extend_pairs(others).append_pair("page", &page.to_string());
+    url.query().unwrap_or_default().to_owned()
+}
+
 /// The targets in a line, each with its parameters.
 fn links(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = line;

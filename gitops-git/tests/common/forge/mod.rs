@@ -205,10 +205,16 @@ impl State {
     fn listed(&self, asked: &Asked<'_>, size: &str, all: Vec<Value>) -> Answer {
         let size = asked.number(size).unwrap_or(30).clamp(1, self.page);
         let page = asked.number("page").unwrap_or(1).max(1);
-        let last = all.len().div_ceil(size).max(1);
+        let total = all.len();
+        let last = total.div_ceil(size).max(1);
         let part: Vec<_> = all.into_iter().skip((page - 1) * size).take(size).collect();
         let mut answer = gives("200 OK", &part.into());
-        if page < last {
+        if self.kind == Kind::Gitea {
+            answer.headers.push(("X-Total-Count".into(), total.to_string()));
+        }
+        // Gitea has no links for labels.
+        let has_links = self.kind != Kind::Gitea || asked.path.last().is_none_or(|list| list != "labels");
+        if page < last && has_links {
             let path = asked.request.target.split('?').next().unwrap();
             let base = self.links.clone().unwrap_or_else(|| format!("http://localhost{path}"));
             let link = |page: usize| {
