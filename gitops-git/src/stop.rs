@@ -29,6 +29,9 @@ struct Inner {
     children: Mutex<Vec<Child>>,
     /// Why the work fails, told by the part that knows: gix wraps errors until they cannot be told apart.
     failure: Mutex<Option<GitError>>,
+    /// What the server was given and may repeat.
+    #[cfg(any(feature = "write", feature = "pull-request"))]
+    secrets: Mutex<Vec<String>>,
     progress: Arc<dyn Progress>,
     #[cfg(feature = "https")]
     cx: Cx,
@@ -47,6 +50,8 @@ impl Stop {
             in_pack: AtomicBool::new(false),
             children: Mutex::default(),
             failure: Mutex::default(),
+            #[cfg(any(feature = "write", feature = "pull-request"))]
+            secrets: Mutex::default(),
             progress: cx.progress.clone(),
             #[cfg(any(feature = "https", feature = "ssh"))]
             runtime: tokio::runtime::Handle::current(),
@@ -131,6 +136,20 @@ impl Stop {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Remembers what a server is given, so that it can be hidden in what that says.
+    #[cfg(all(feature = "https", any(feature = "write", feature = "pull-request")))]
+    pub(crate) fn keep_secret(&self, secret: &str) {
+        if !secret.is_empty() {
+            lock(&self.0.secrets).push(secret.to_owned());
+        }
+    }
+
+    /// A text of the server without the credentials that it was given, should it repeat one.
+    #[cfg(any(feature = "write", feature = "pull-request"))]
+    pub(crate) fn hide(&self, text: &str) -> String {
+        lock(&self.0.secrets).iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 
     /// Remembers why the work is about to fail; the first reason counts.

@@ -76,7 +76,7 @@ impl Attempt {
             under_way = true;
             let command = Command { reference: &self.job.reference, old: built.base.old, new: built.commit };
             let answer = push::send(transport, &hello, &command, &built.pack)?;
-            Ok(self.verdict(&answer, built))
+            Ok(self.verdict(&answer, built, stop))
         });
         match talked {
             Ok(said) => said,
@@ -179,7 +179,7 @@ impl Attempt {
         Ok(None)
     }
 
-    fn verdict(&self, answer: &push::Answer, built: Built) -> Result<Step, WriteError> {
+    fn verdict(&self, answer: &push::Answer, built: Built, stop: &Stop) -> Result<Step, WriteError> {
         let verdict = match report::read(&answer.report, &self.job.reference, &answer.remarks) {
             Ok(verdict) => verdict,
             Err(error) => return Ok(Step::Unknown(error.to_string())),
@@ -190,10 +190,11 @@ impl Attempt {
             Verdict::Landed { instead: Some(commit) } => landed(Built { commit, ..built }),
             Verdict::Lost { reason } | Verdict::Failed { reason } => {
                 lock(&self.sent).pop();
-                Ok(Step::Lost(reason))
+                Ok(Step::Lost(stop.hide(&reason)))
             }
             Verdict::Refused { reason } => {
                 lock(&self.sent).pop();
+                let reason = stop.hide(&reason);
                 Err(WriteError::PushRefused { reference: self.job.reference.clone(), reason })
             }
         }

@@ -142,6 +142,19 @@ async fn a_rule_of_the_server_is_told_in_its_words() {
 }
 
 #[tokio::test]
+async fn a_server_that_repeats_a_token_is_not_quoted() {
+    let repo = Repo::with(&[("a", "1\n")]);
+    let server = served(&repo);
+    server.behave(|b| b.authorization = Some(basic("bot", "t0ken-planted")));
+    hook(&repo, "pre-receive", "echo 'no pushes with t0ken-planted' >&2; exit 1");
+    let source = builder(&repo, &server).with_credentials(Basic::new("bot", "t0ken-planted"));
+    let refused =
+        error(source.build().unwrap().writer(ada()).commit(&cx(), &on_main(), put("a", "2\n")).await);
+    let said = format!("{refused} {refused:?}");
+    assert!(said.contains("no pushes with …") && !said.contains("t0ken"), "{said}");
+}
+
+#[tokio::test]
 async fn an_answer_that_never_comes_is_asked_for() {
     let repo = Repo::with(&[("a", "0\n")]);
     let server = served(&repo);

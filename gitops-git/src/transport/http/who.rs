@@ -94,10 +94,7 @@ impl Who {
     /// A text of the server without the credential, should it repeat that.
     #[cfg(feature = "pull-request")]
     pub(crate) fn hide(&self, text: &str) -> String {
-        match &lock(&self.0.now).login {
-            Some((login, _)) if !login.secret.is_empty() => text.replace(&login.secret, "…"),
-            _ => text.to_owned(),
-        }
+        self.0.stop.hide(text)
     }
 
     fn ask(&self, refused: Option<&Login>) -> Result<Option<(Login, HeaderValue)>, GitError> {
@@ -118,6 +115,8 @@ impl Who {
                 (at, Ok(error)) => GitError::CredentialProvider(Fault { class, at, source: error }),
                 (at, Err(source)) => GitError::CredentialProvider(Fault { class, at, source }),
             })?;
+        #[cfg(any(feature = "write", feature = "pull-request"))]
+        stop.keep_secret(&login.secret);
         let header = scheme.header(&login)?;
         Ok(Some((login, header)))
     }
