@@ -1,10 +1,14 @@
 //! Commits: `set`, `rollback`.
 
 use anyhow::{Context as _, bail};
-use gitops_core::{AppId, Class, Cx, RefSpec, RepoPath, Revision, Source as _, Target as _, one_line};
+use gitops_core::{
+    AppId, Class, Cx, Person, RefSpec, RepoPath, Revision, Source as _, Target as _, one_line,
+};
 use gitops_git::HistoryOptions;
 use gitops_git::pull_request::{Opened, PullRequests};
-use gitops_git::write::{self, CommitRequest, Edit, GitWriter, Message, Outcome, Revert, Target, Written};
+use gitops_git::write::{
+    self, CommitRequest, Edit, GitWriter, Identity, Message, Outcome, Revert, Target, Written,
+};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -19,6 +23,7 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
         Set::Image(SetImage { commit, image: (policy, image) }) => {
             let words = format!("set-image/{}-{}", policy.namespace(), policy.name());
             let desk = Desk::of(commit, &words, &["set image", &policy.to_string()]).await?;
+            desk.place.expect_path().await?;
             let edit = write::SetImage::new(desk.place.path.clone(), policy, image);
             desk.commit(edit).await
         }
@@ -28,7 +33,8 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
             let names = [object.to_string(), field.to_string()];
             let words = format!("set-field/{}{}", names[0], names[1]);
             let desk = Desk::of(commit, &words, &["set field", &names[0], &names[1]]).await?;
-            let object = desk.place.object(&object).await?;
+            desk.place.expect_path().await?;
+            let object = desk.place.look(&object).await?.now()?;
             let edit = write::SetField::new(desk.place.path.clone(), object, field, value);
             desk.commit(edit).await
         }
@@ -48,7 +54,7 @@ pub(crate) async fn rollback(rollback: Rollback) -> anyhow::Result<Code> {
     let outcome = if let Some(commits) = revert {
         let mut revert = desk.commits(&commits).await?;
         if let Some(parent) = mainline {
-            revert = revert.with_mainline(parent);
+            revert = revert.with_mainline(parent.get());
         }
         desk.writer.revert(cx, &request, &revert).await?
     } else {
@@ -146,7 +152,7 @@ impl Desk {
         };
         match (self.asked.asked.output, outcome) {
             (Output::Json, outcome) => print_json(&json(outcome, so_already, opened.as_ref()))?,
-            (Output::Text, Outcome::Written(written)) => print_commit(written)?,
+            (Output::Text, Outcome::Written(written)) => print_commit(written, &self.asked.author)?,
             (Output::Text, _) => print(&format!("{} is so already: no commit", one_line(so_already)))?,
         }
         if let (Output::Text, Some(opened)) = (self.asked.asked.output, opened) {
@@ -234,10 +240,19 @@ fn json(outcome: &Outcome, so_already: &str, opened: Option<&Opened>) -> Value {
     }
 }
 
-fn print_commit(written: &Written) -> anyhow::Result<()> {
+fn print_commit(written: &Written, author: &Identity) -> anyhow::Result<()> {
     let branch = written.reference.strip_prefix("refs/heads/").unwrap_or(&written.reference);
     let what = if written.pushed { "pushed to" } else { "would be pushed to" };
     print(&format!("{} {what} {}", written.commit.short(), one_line(branch)))?;
+    if !written.pushed {
+        let Person { name, email } = author.person();
+        print(&one_line(&format!("Author: {name} <{email}>")))?;
+        print("")?;
+        for line in written.message.lines() {
+            print(one_line(&format!("    {line}")).trim_end())?;
+        }
+        print("")?;
+    }
     for file in &written.changed {
         print(&format!("  {}", one_line(&file.to_string())))?;
     }
