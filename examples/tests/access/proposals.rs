@@ -151,7 +151,11 @@ fn what_others_have_is_not_replaced_unasked() {
 
 #[test]
 fn a_pull_request_that_is_missing_is_opened_by_another_run() {
-    let stage = Stage::new(Kind::GitHub);
+    [Kind::GitHub, Kind::Gitea].into_iter().for_each(opens_what_is_missing);
+}
+
+fn opens_what_is_missing(kind: Kind) {
+    let stage = Stage::new(kind);
     let broken = Reply::Whole(answer_of("503 Service Unavailable", &[], "{}"));
     stage.forge.once("POST", "/pulls", Trouble::Instead(broken));
     let done = stage.gitops(&["set", "image", "shop:web=web:1.1", "--output", "json"]);
