@@ -13,7 +13,7 @@ pub(crate) async fn history(asked: History) -> anyhow::Result<Code> {
     let place = Place::of(&asked.asked, &[]).await?;
     let mut options = HistoryOptions::new().with_first_parent(asked.first_parent);
     options = match &asked.object {
-        Some(name) => options.with_object(place.path.clone(), place.object(name).await?),
+        Some(name) => options.with_object(place.path.clone(), place.look(name).await?.at_any_time()?),
         None => options.with_path(place.path.clone()),
     };
     if let Some(since) = asked.since {
@@ -80,7 +80,7 @@ pub(crate) async fn changes(asked: Changes) -> anyhow::Result<Code> {
 
 pub(crate) async fn blame(asked: Blame) -> anyhow::Result<Code> {
     let place = Place::of(&asked.asked, &[]).await?;
-    let id = place.object(&asked.object).await?;
+    let id = place.look(&asked.object).await?.at_any_time()?;
     let options = BlameOptions::new().with_first_parent(asked.first_parent);
     let blame =
         place.source.blame(&place.cx, &place.revision, &place.path, &id, &asked.field, options).await?;

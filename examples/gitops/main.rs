@@ -1,10 +1,12 @@
 //! A small GitOps command line on the public API of the crates: copy it, and make it yours.
 
 mod access;
+mod advice;
 mod args;
 mod commands;
 mod content;
 mod explain;
+mod naming;
 mod object;
 mod output;
 mod parts;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use gitops_core::decode::{DecodeLimits, decode};
-use gitops_core::{Cx, EntryKind, PlainManifests, RepoPath, ResourceId, Snapshot};
+use gitops_core::{Class, Cx, EntryKind, PlainManifests, RepoPath, ResourceId, Snapshot};
 
 /// `Deployment/shop/web`, or with its group `Deployment.apps/shop/web`; the core group is empty: `ConfigMap./shop/web`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,33 +59,78 @@ impl ObjectName {
             && (id.namespace.is_none() || self.namespace.is_none() || id.namespace == self.namespace)
     }
 
-    /// The id as it is written in a revision, or as it is named if it is not there.
-    pub(crate) fn find(&self, cx: &Cx, tree: &dyn Snapshot, path: &RepoPath) -> anyhow::Result<ResourceId> {
-        let mut found = BTreeSet::new();
-        collect(cx, tree, path, &mut |id| {
-            if self.may_be(id) {
-                found.insert(id.clone());
-            }
+    /// Looks for it at and below a path of a revision.
+    pub(crate) fn look(self, cx: &Cx, tree: &dyn Snapshot, path: RepoPath) -> anyhow::Result<Looked> {
+        let (mut found, mut unread) = (BTreeSet::new(), Vec::new());
+        collect(cx, tree, &path, &mut |read| match read {
+            Ok(id) if self.may_be(&id) => drop(found.insert(id)),
+            Ok(_) => {}
+            Err(why) => unread.push(why),
         })?;
-        let exact = found.iter().filter(|id| id.namespace == self.namespace);
-        let ids: Vec<_> =
-            if exact.clone().next().is_some() { exact.collect() } else { found.iter().collect() };
-        match (&ids[..], &self.group) {
-            ([one], _) => Ok((*one).clone()),
-            ([], Some(group)) => Ok(ResourceId {
+        Ok(Looked { name: self, path, revision: tree.revision().short().to_owned(), found, unread })
+    }
+}
+
+/// So many files that cannot be read are named.
+const FEW: usize = 5;
+
+/// What was found where an object was looked for.
+pub(crate) struct Looked {
+    name: ObjectName,
+    path: RepoPath,
+    revision: String,
+    /// What may be meant.
+    found: BTreeSet<ResourceId>,
+    /// Why files could not be read.
+    unread: Vec<String>,
+}
+
+impl Looked {
+    /// The id as it is written, or as it is named if it is not there: it may have been there before.
+    pub(crate) fn at_any_time(self) -> anyhow::Result<ResourceId> {
+        match (self.only()?, &self.name.group) {
+            (Some(id), _) => Ok(id),
+            (None, Some(group)) => Ok(ResourceId {
                 group: group.clone(),
-                kind: self.kind.clone(),
-                namespace: self.namespace.clone(),
-                name: self.name.clone(),
+                kind: self.name.kind.clone(),
+                namespace: self.name.namespace.clone(),
+                name: self.name.name.clone(),
             }),
-            ([], None) => {
-                let (kind, name) = (&self.kind, &self.name);
-                let revision = tree.revision().short();
+            (None, None) => {
+                let (kind, name, revision) = (&self.name.kind, &self.name.name, &self.revision);
                 bail!(
                     "no {kind} {name} in what can be read at {revision}: if it is gone, name its group, as in Deployment.apps/shop/web or ConfigMap./shop/web"
                 )
             }
-            (several, _) => {
+        }
+    }
+
+    /// The id as it is written.
+    pub(crate) fn now(self) -> anyhow::Result<ResourceId> {
+        if let Some(id) = self.only()? {
+            return Ok(id);
+        }
+        let (name, revision) = (&self.name, &self.revision);
+        let path = if self.path.is_root() { String::new() } else { format!(" below {}", self.path) };
+        let few: Vec<&str> = self.unread.iter().take(FEW).map(String::as_str).collect();
+        let unread = if few.is_empty() {
+            String::new()
+        } else {
+            let more = self.unread.len() - few.len();
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            format!("; what cannot be read may have it: {}{more}", few.join("; "))
+        };
+        bail!("no {name}{path} at {revision}{unread}")
+    }
+
+    fn only(&self) -> anyhow::Result<Option<ResourceId>> {
+        let exact = self.found.iter().filter(|id| id.namespace == self.name.namespace);
+        let ids: Vec<_> =
+            if exact.clone().next().is_some() { exact.collect() } else { self.found.iter().collect() };
+        match &ids[..] {
+            [] => Ok(None),
+            [one] => Ok(Some((*one).clone())),
+            several => {
                 let names: Vec<String> = several.iter().map(|id| format!("{id:#}")).collect();
                 bail!("several objects may be meant: {}", names.join(", "))
             }
@@ -93,22 +138,19 @@ impl ObjectName {
     }
 }
 
-/// Tells of each object at and below a path. Files that cannot be read are passed over.
+/// Tells of each object at and below a path, and of each file that cannot be read.
 fn collect(
     cx: &Cx,
     tree: &dyn Snapshot,
     path: &RepoPath,
-    tell: &mut dyn FnMut(&ResourceId),
+    tell: &mut dyn FnMut(Result<ResourceId, String>),
 ) -> anyhow::Result<()> {
     cx.check()?;
-    let limits = DecodeLimits::default();
     let entries = match tree.list(path) {
         Ok(entries) => entries,
-        Err(fault) if fault.class == gitops_core::Class::NotFound => {
-            // A file, or nothing.
-            if let Ok(text) = tree.read(path, limits.max_bytes) {
-                decode(path, &text, &limits).into_iter().flatten().for_each(|manifest| tell(&manifest.id));
-            }
+        // A file, or nothing.
+        Err(fault) if fault.class == Class::NotFound => {
+            read(tree, path, tell);
             return Ok(());
         }
         Err(fault) => return Err(fault.into()),
@@ -122,6 +164,16 @@ fn collect(
         }
     }
     Ok(())
+}
+
+fn read(tree: &dyn Snapshot, path: &RepoPath, tell: &mut dyn FnMut(Result<ResourceId, String>)) {
+    let limits = DecodeLimits::default();
+    match tree.read(path, limits.max_bytes).map(|text| decode(path, &text, &limits)) {
+        Ok(Ok(manifests)) => manifests.into_iter().for_each(|manifest| tell(Ok(manifest.id))),
+        Ok(Err(errors)) => errors.errors().iter().take(1).for_each(|error| tell(Err(error.to_string()))),
+        Err(fault) if fault.class == Class::NotFound => {}
+        Err(fault) => tell(Err(fault.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::advice::for_people;
 use crate::args::Output;
 
 /// How the program ends.
@@ -39,7 +40,7 @@ impl From<Code> for ExitCode {
 pub(crate) fn complain(error: &anyhow::Error) {
     let nobody_reads = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
     if !error.downcast_ref().is_some_and(nobody_reads) {
-        eprintln!("gitops: {}", one_line(&format!("{error:#}")));
+        eprintln!("gitops: {}", one_line(&for_people(&format!("{error:#}"))));
     }
 }
 

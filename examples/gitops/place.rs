@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use gitops_core::{Cx, RefSpec, RepoPath, ResourceId, Revision, Snapshot, Source as _, one_line};
+use gitops_core::{Cx, RefSpec, RepoPath, Revision, Snapshot, Source as _, one_line};
 use gitops_git::{GitSource, HistoryOptions};
 
 use crate::args::Asked;
-use crate::object::ObjectName;
+use crate::object::{Looked, ObjectName};
 use crate::{parts, progress};
 
 /// A repository at the revision that was asked about.
@@ -27,11 +27,21 @@ impl Place {
         Ok(Self { source, cx, revision, path: RepoPath::new(&asked.repository.path)? })
     }
 
-    /// The id of an object, as it is written here.
-    pub(crate) async fn object(&self, name: &ObjectName) -> anyhow::Result<ResourceId> {
+    /// Looks for an object here.
+    pub(crate) async fn look(&self, name: &ObjectName) -> anyhow::Result<Looked> {
         let tree: Arc<dyn Snapshot> = self.source.fetch(&self.cx, &self.revision).await?;
         let (name, cx, path) = (name.clone(), self.cx.clone(), self.path.clone());
-        tokio::task::spawn_blocking(move || name.find(&cx, &*tree, &path)).await?
+        tokio::task::spawn_blocking(move || name.look(&cx, &*tree, path)).await?
+    }
+
+    /// Fails if there is nothing at the path.
+    pub(crate) async fn expect_path(&self) -> anyhow::Result<()> {
+        let tree: Arc<dyn Snapshot> = self.source.fetch(&self.cx, &self.revision).await?;
+        let path = self.path.clone();
+        if tokio::task::spawn_blocking(move || tree.id(&path)).await??.is_none() {
+            bail!("there is no {} at {}: --path names what is there", self.path, self.revision.short());
+        }
+        Ok(())
     }
 
     /// A revision by its name; a commit by the beginning of its id too, if it is in the history.

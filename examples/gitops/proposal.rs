@@ -1,26 +1,30 @@
 //! Changes that go to a branch of their own, with a pull request.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args as Group, ValueEnum};
-use gitops_core::Cx;
+use gitops_core::{Cx, Fault, one_line};
 use gitops_git::pull_request::{Builder, GitHub, Gitea, Opened, PullRequest, PullRequests};
-use gitops_git::write::Written;
+use gitops_git::write::Target;
 
 use crate::args::Repository;
 
 #[derive(Debug, Clone, Group)]
 pub(crate) struct Proposal {
-    /// Pushes to a branch of its own, and opens a pull request, or updates the open one of the same change.
+    /// Pushes to a branch of its own, and opens a pull request, or updates the open one of the same change. What others have
+    /// committed to that branch meanwhile is replaced.
     #[arg(long = "pull-request", id = "pull_request")]
     is_wanted: bool,
-    /// The branch of the pull request. What it has is replaced. Without it, its name tells what is changed.
+    /// The branch of the pull request: one that is not there yet. Without it, its name tells what is changed.
     #[arg(
         long = "pull-request-branch",
         id = "pull_request_branch",
         value_name = "BRANCH",
         requires = "pull_request"
     )]
-    pub(crate) branch: Option<String>,
+    branch: Option<String>,
+    /// Replaces all that the branch of --pull-request-branch has, if it is there already.
+    #[arg(long = "replace-branch", id = "replace_branch", requires = "pull_request_branch")]
+    replaces: bool,
     /// Whose API the repository's host speaks: needed for all but github.com.
     #[arg(long = "pull-request-host", id = "pull_request_host", value_enum, requires = "pull_request")]
     host: Option<Host>,
@@ -79,22 +83,32 @@ impl Proposal {
         Ok(if repository.allow_http { host.allow_http().allow_loopback() } else { host })
     }
 
-    /// Opens a pull request for a commit, or updates the one that is open.
+    /// The branch that is pushed to, and what may become of it. `usual` is its name if nobody has named one.
+    pub(crate) fn head(&self, base: &str, usual: String) -> anyhow::Result<(String, Target)> {
+        let Some(named) = &self.branch else {
+            return Ok((usual.clone(), Target::new_branch(usual, base).or_replace()));
+        };
+        let name = named.strip_prefix("refs/heads/").unwrap_or(named);
+        if name == base {
+            let base = one_line(base);
+            bail!("{base} is what the pull request is for (--ref): give --pull-request-branch another name");
+        }
+        let target = Target::new_branch(name, base);
+        Ok((name.to_owned(), if self.replaces { target.or_replace() } else { target }))
+    }
+
+    /// Opens a pull request for a branch, or updates the one that is open. It says what the commit's message says.
     pub(crate) async fn open(
         &self,
         cx: &Cx,
         host: &dyn PullRequests,
-        written: &Written,
-        base: &str,
-    ) -> anyhow::Result<Opened> {
-        let head = written.reference.strip_prefix("refs/heads/").unwrap_or(&written.reference);
-        let (title, body) = written.message.split_once('\n').unwrap_or((&written.message, ""));
+        (head, base): (&str, &str),
+        message: &str,
+    ) -> Result<Opened, Fault> {
+        let (title, body) = message.split_once('\n').unwrap_or((message, ""));
         let wanted = PullRequest::new(title, head, base)
             .with_body(body.trim())
             .with_labels(self.label.iter().cloned());
-        let opened = host.open_or_update(cx, &wanted).await;
-        opened.with_context(|| {
-            format!("commit {} is pushed to {head}, without a pull request", written.commit.short())
-        })
+        host.open_or_update(cx, &wanted).await
     }
 }

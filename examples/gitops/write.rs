@@ -1,12 +1,18 @@
 //! Commits: `set`, `rollback`.
 
 use anyhow::{Context as _, bail};
-use gitops_core::{AppId, Cx, RefSpec, Revision, Target as _, one_line};
+use gitops_core::{
+    AppId, Class, Cx, Person, RefSpec, RepoPath, Revision, Source as _, Target as _, one_line,
+};
+use gitops_git::HistoryOptions;
 use gitops_git::pull_request::{Opened, PullRequests};
-use gitops_git::write::{self, CommitRequest, Edit, GitWriter, Message, Outcome, Revert, Target, Written};
+use gitops_git::write::{
+    self, CommitRequest, Edit, GitWriter, Identity, Message, Outcome, Revert, Target, Written,
+};
 use serde_json::{Value, json};
 
 use crate::args::Output;
+use crate::naming::branch_of;
 use crate::output::{Code, print, print_json};
 use crate::parts;
 use crate::place::Place;
@@ -15,16 +21,20 @@ use crate::writing::{Committed, Rollback, Set, SetField, SetImage};
 pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
     match set {
         Set::Image(SetImage { commit, image: (policy, image) }) => {
-            let branch = format!("set-image/{}-{}", policy.namespace(), policy.name());
-            let desk = Desk::of(commit, &branch).await?;
+            let words = format!("set-image/{}-{}", policy.namespace(), policy.name());
+            let desk = Desk::of(commit, &words, &["set image", &policy.to_string()]).await?;
+            desk.place.expect_path().await?;
             let edit = write::SetImage::new(desk.place.path.clone(), policy, image);
             desk.commit(edit).await
         }
         Set::Field(set) => {
             let value = set.value()?;
             let SetField { commit, object, field: (field, _), .. } = set;
-            let desk = Desk::of(commit, &format!("set-field/{object}{field}")).await?;
-            let object = desk.place.object(&object).await?;
+            let names = [object.to_string(), field.to_string()];
+            let words = format!("set-field/{}{}", names[0], names[1]);
+            let desk = Desk::of(commit, &words, &["set field", &names[0], &names[1]]).await?;
+            desk.place.expect_path().await?;
+            let object = desk.place.look(&object).await?.now()?;
             let edit = write::SetField::new(desk.place.path.clone(), object, field, value);
             desk.commit(edit).await
         }
@@ -33,12 +43,18 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
 
 pub(crate) async fn rollback(rollback: Rollback) -> anyhow::Result<Code> {
     let Rollback { commit, revert, mainline, to, name, state_namespace, .. } = rollback;
-    let desk = Desk::of(commit, "rollback").await?;
+    let parent = mainline.map(|parent| parent.to_string()).unwrap_or_default();
+    let change = match (&revert, &to, &name) {
+        (Some(commits), _, _) => ["revert", commits, &parent],
+        (None, Some(revision), _) => ["to", revision, ""],
+        (None, None, name) => ["last good", name.as_deref().unwrap_or_default(), ""],
+    };
+    let desk = Desk::of(commit, "rollback", &change).await?;
     let (cx, request) = (&desk.place.cx, desk.request()?);
     let outcome = if let Some(commits) = revert {
         let mut revert = desk.commits(&commits).await?;
         if let Some(parent) = mainline {
-            revert = revert.with_mainline(parent);
+            revert = revert.with_mainline(parent.get());
         }
         desk.writer.revert(cx, &request, &revert).await?
     } else {
@@ -68,32 +84,33 @@ struct Desk {
     place: Place,
     writer: GitWriter,
     /// The branch that they are for.
-    branch: String,
+    base: String,
+    /// The branch that is pushed to: another one, if there is to be a pull request.
+    head: String,
     target: Target,
     host: Option<Box<dyn PullRequests>>,
 }
 
 impl Desk {
-    /// `change` names the branch of a pull request, if nothing else does.
-    async fn of(asked: Committed, change: &str) -> anyhow::Result<Self> {
+    /// `words` and `change` name the branch of a pull request, if nothing else does: for people, and exactly.
+    async fn of(asked: Committed, words: &str, change: &[&str]) -> anyhow::Result<Self> {
         let repository = &asked.asked.repository;
-        let RefSpec::Branch(branch) = parts::reference(&repository.reference) else {
+        let RefSpec::Branch(base) = parts::reference(&repository.reference) else {
             bail!("{} is no branch: commits are made on one", one_line(&repository.reference));
         };
         let host = asked.proposal.host(repository)?;
-        let target = match (&host, &asked.proposal.branch) {
-            (None, _) => Target::branch(&branch),
-            (Some(_), Some(name)) => Target::new_branch(name, &branch).or_replace(),
-            (Some(_), None) => {
-                Target::new_branch(format!("gitops/{}", as_branch(change)), &branch).or_replace()
-            }
+        let (head, target) = if host.is_some() {
+            let path = RepoPath::new(&repository.path)?;
+            asked.proposal.head(&base, branch_of(words, &base, &path, change))?
+        } else {
+            (base.clone(), Target::branch(&base))
         };
         let place = Place::of(&asked.asked, &["contents"]).await?;
         let mut writer = place.source.writer(asked.author.clone());
         if let Some(key) = asked.signing_key()? {
             writer = writer.with_signing_key(key);
         }
-        Ok(Self { asked, place, writer, branch, target, host })
+        Ok(Self { asked, place, writer, base, head, target, host })
     }
 
     async fn commit(&self, edit: impl Edit + 'static) -> anyhow::Result<Code> {
@@ -123,42 +140,79 @@ impl Desk {
         Ok(if self.asked.dry_run { request.dry_run() } else { request })
     }
 
-    /// Opens the pull request, if there is to be one, and prints what was done.
+    /// Opens the pull request, if there is to be one, and prints what was done: also if there is none after all.
     async fn tell(&self, outcome: &Outcome) -> anyhow::Result<Code> {
-        let opened = match (outcome, &self.host) {
-            (Outcome::Written(written), Some(host)) if written.pushed => {
-                Some(self.asked.proposal.open(&self.place.cx, &**host, written, &self.branch).await?)
-            }
-            _ => None,
+        let so_already = match outcome {
+            Outcome::Unchanged { tip } if self.is_on_head(tip).await? => &self.head,
+            _ => &self.base,
+        };
+        let (opened, failed) = match self.propose(outcome, so_already).await {
+            Ok(opened) => (opened, None),
+            Err(error) => (None, Some(error)),
         };
         match (self.asked.asked.output, outcome) {
-            (Output::Json, outcome) => print_json(&json(outcome, opened.as_ref()))?,
-            (Output::Text, Outcome::Written(written)) => print_commit(written)?,
-            (Output::Text, _) => print(&format!("{} is so already: no commit", one_line(&self.branch)))?,
+            (Output::Json, outcome) => print_json(&json(outcome, so_already, opened.as_ref()))?,
+            (Output::Text, Outcome::Written(written)) => print_commit(written, &self.asked.author)?,
+            (Output::Text, _) => print(&format!("{} is so already: no commit", one_line(so_already)))?,
         }
         if let (Output::Text, Some(opened)) = (self.asked.asked.output, opened) {
             print(&one_line(&format!("pull request {} {}: {}", opened.number, opened.outcome, opened.url)))?;
         }
-        Ok(Code::Good)
+        failed.map_or(Ok(Code::Good), Err)
     }
-}
 
-/// What Git and its hosts take for a branch's name: letters, digits, and what stands between them.
-fn as_branch(text: &str) -> String {
-    let mut name = String::new();
-    for c in text.chars() {
-        let c = if c.is_ascii_alphanumeric() || c == '/' { c } else { '-' };
-        if !(matches!(c, '-' | '/') && name.ends_with(['-', '/'])) {
-            name.push(c);
+    /// Whether the branch of a pull request has it already, and the branch that it is for has not: it may be that only the pull
+    /// request is missing.
+    async fn is_on_head(&self, tip: &Revision) -> anyhow::Result<bool> {
+        let (source, cx) = (&self.place.source, &self.place.cx);
+        if self.head == self.base {
+            return Ok(false);
+        }
+        match source.resolve(cx, &RefSpec::Branch(self.head.clone())).await {
+            Ok(head) if head.id == tip.id => {
+                Ok(source.resolve(cx, &RefSpec::Branch(self.base.clone())).await?.id != tip.id)
+            }
+            Ok(_) => Ok(false),
+            Err(fault) if fault.class == Class::NotFound => Ok(false),
+            Err(fault) => Err(fault.into()),
         }
     }
-    name.trim_matches(['-', '/']).to_owned()
+
+    /// Opens or updates the pull request for what is on its branch.
+    async fn propose(&self, outcome: &Outcome, so_already: &str) -> anyhow::Result<Option<Opened>> {
+        let Some(host) = self.host.as_deref().filter(|_| !self.asked.dry_run) else { return Ok(None) };
+        let (commit, message) = match outcome {
+            Outcome::Written(written) => (&written.commit, written.message.clone()),
+            Outcome::Unchanged { tip } if so_already == self.head => (tip, self.message(tip).await?),
+            _ => return Ok(None),
+        };
+        let opened = self.asked.proposal.open(&self.place.cx, host, (&self.head, &self.base), &message).await;
+        let missing =
+            || format!("commit {} is pushed to {}, without a pull request", commit.short(), self.head);
+        opened.map(Some).with_context(missing)
+    }
+
+    /// What a commit says.
+    async fn message(&self, commit: &Revision) -> anyhow::Result<String> {
+        let cx = &self.place.cx;
+        let mut history = self.place.source.history(cx, commit, HistoryOptions::new()).await?;
+        Ok(history.next(cx).await?.with_context(|| format!("commit {} is gone", commit.short()))?.message)
+    }
 }
 
-fn json(outcome: &Outcome, opened: Option<&Opened>) -> Value {
+/// `so_already` is the branch where there was nothing to change.
+fn json(outcome: &Outcome, so_already: &str, opened: Option<&Opened>) -> Value {
+    let opened = opened.map(|opened| {
+        json!({
+            "number": opened.number,
+            "url": opened.url,
+            "outcome": opened.outcome.to_string(),
+        })
+    });
     match outcome {
         Outcome::Written(written) => json!({
             "commit": written.commit.id,
+            "tip": null,
             "parent": written.parent.id,
             "reference": written.reference,
             "pushed": written.pushed,
@@ -169,21 +223,36 @@ fn json(outcome: &Outcome, opened: Option<&Opened>) -> Value {
             })).collect::<Vec<_>>(),
             "message": written.message,
             "diff": written.diff,
-            "pull_request": opened.map(|opened| json!({
-                "number": opened.number,
-                "url": opened.url,
-                "outcome": opened.outcome.to_string(),
-            })),
+            "pull_request": opened,
         }),
-        Outcome::Unchanged { tip } => json!({"commit": null, "tip": tip.id}),
-        _ => json!({"commit": null}),
+        other => json!({
+            "commit": null,
+            "tip": if let Outcome::Unchanged { tip } = other { Some(&tip.id) } else { None },
+            "parent": null,
+            "reference": format!("refs/heads/{so_already}"),
+            "pushed": false,
+            "attempts": 0,
+            "changed": [],
+            "message": null,
+            "diff": null,
+            "pull_request": opened,
+        }),
     }
 }
 
-fn print_commit(written: &Written) -> anyhow::Result<()> {
+fn print_commit(written: &Written, author: &Identity) -> anyhow::Result<()> {
     let branch = written.reference.strip_prefix("refs/heads/").unwrap_or(&written.reference);
     let what = if written.pushed { "pushed to" } else { "would be pushed to" };
     print(&format!("{} {what} {}", written.commit.short(), one_line(branch)))?;
+    if !written.pushed {
+        let Person { name, email } = author.person();
+        print(&one_line(&format!("Author: {name} <{email}>")))?;
+        print("")?;
+        for line in written.message.lines() {
+            print(one_line(&format!("    {line}")).trim_end())?;
+        }
+        print("")?;
+    }
     for file in &written.changed {
         print(&format!("  {}", one_line(&file.to_string())))?;
     }

@@ -1,5 +1,6 @@
 //! What can be said of commits to be made.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand};
@@ -35,8 +36,8 @@ pub(crate) struct SetField {
     pub(crate) commit: Committed,
     /// The object: `Deployment/shop/web`.
     pub(crate) object: ObjectName,
-    /// The field, and its value: `.spec.replicas=3`, `.spec.template.spec.containers[name="web"].image=web:1.2`. The value keeps
-    /// the type that it has.
+    /// The field, which must be there, and its value: `.spec.replicas=3`,
+    /// `.spec.template.spec.containers[name="web"].image=web:1.2`. The value keeps the type that it has.
     #[arg(value_name = "FIELD=VALUE", value_parser = field)]
     pub(crate) field: (FieldPath, String),
     /// The value is JSON, and may have another type than before: `"3"`, `3`, `true`, `null`.
@@ -51,19 +52,21 @@ pub(crate) struct Rollback {
     #[command(flatten)]
     pub(crate) commit: Committed,
     /// Undoes what this commit changed, or those of a range `A..B` (which does not undo A), and keeps what came after them.
-    #[arg(long, value_name = "COMMIT")]
+    /// A revert is of whole commits, whatever they changed: it takes no --path.
+    #[arg(long, value_name = "COMMIT", conflicts_with = "path")]
     pub(crate) revert: Option<String>,
     /// The parent of a merge to go back to, counted from 1: reverts of merges need it.
-    #[arg(long, value_name = "PARENT", requires = "revert")]
-    pub(crate) mainline: Option<usize>,
-    /// Puts all of --path back to what it was at a revision.
+    #[arg(long, value_name = "PARENT", requires = "revert", conflicts_with_all = ["to", "last_good"])]
+    pub(crate) mainline: Option<NonZeroUsize>,
+    /// Puts all of --path back to what it was at a revision: a commit's id or the beginning of one (7 digits or more), a branch,
+    /// or a full name (`refs/tags/v1`).
     #[arg(long, value_name = "REVISION", conflicts_with = "revert")]
     pub(crate) to: Option<String>,
     /// Puts all of --path back to the newest revision that was Healthy, as the cluster has recorded it.
     #[arg(long, requires = "name", conflicts_with_all = ["revert", "to"])]
     pub(crate) last_good: bool,
     /// The application whose last good revision is meant.
-    #[arg(long, requires = "last_good")]
+    #[arg(long, requires = "last_good", conflicts_with_all = ["revert", "to"])]
     pub(crate) name: Option<String>,
     /// The namespace that holds what is recorded of applications.
     #[arg(long, default_value = "gitops-system")]
@@ -78,7 +81,7 @@ pub(crate) struct Committed {
     /// Pushes nothing, and shows the commit with its diff.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Who makes the commit.
+    /// Who makes the commit. The address may be empty, as that of the program itself is.
     #[arg(long, env = "GITOPS_AUTHOR", value_name = "NAME <EMAIL>", default_value = "gitops <>", value_parser = identity)]
     pub(crate) author: Identity,
     /// The commit's message. `{changes}` in it stands for a list of what changes; without a message, that is all of it.
@@ -134,12 +137,10 @@ fn field(text: &str) -> Result<(FieldPath, String), String> {
     found.ok_or_else(|| format!("{text:?} sets no field: write .spec.replicas=3"))
 }
 
-fn identity(text: &str) -> Result<Identity, WriteError> {
-    let (name, email) = match text.rsplit_once('<') {
-        Some((name, email)) => (name, email.strip_suffix('>').unwrap_or(email)),
-        None => (text, ""),
-    };
-    Identity::new(name, email)
+fn identity(text: &str) -> Result<Identity, String> {
+    let parts = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'));
+    let (name, email) = parts.ok_or_else(|| format!("{text:?} is no author: write NAME <EMAIL>"))?;
+    Identity::new(name, email).map_err(|error| error.to_string())
 }
 
 fn trailer(text: &str) -> Result<(String, String), String> {
@@ -151,7 +152,10 @@ fn trailer(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::args::Args;
 
     #[test]
     fn what_is_to_be_set_is_read() {
@@ -171,13 +175,45 @@ mod tests {
     }
 
     #[test]
+    fn one_way_back_is_given_with_what_belongs_to_it() {
+        let run = |more: &[&str]| {
+            let args = ["gitops", "rollback", "--repo", "r"].iter().chain(more);
+            Args::try_parse_from(args).map(drop).map_err(|error| error.to_string())
+        };
+        for good in [
+            &["--revert", "a"][..],
+            &["--revert", "a", "--mainline", "1"],
+            &["--to", "a", "--path", "apps"],
+            &["--last-good", "--name", "shop", "--path", "apps"],
+        ] {
+            run(good).unwrap();
+        }
+        for bad in [
+            &["--revert", "a", "--path", "apps"][..],
+            &["--revert", "a", "--mainline", "0"],
+            &["--revert", "a", "--name", "shop"],
+            &["--to", "a", "--mainline", "1"],
+            &["--to", "a", "--name", "shop"],
+            &["--last-good", "--name", "shop", "--mainline", "1"],
+            &["--last-good"],
+            &["--mainline", "1"],
+            &[],
+        ] {
+            assert!(run(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn people_and_trailers_are_read() {
         let ada = identity("Ada Lovelace <ada@example.org>").unwrap();
         assert_eq!(
             (ada.person().name.as_str(), ada.person().email.as_str()),
             ("Ada Lovelace", "ada@example.org")
         );
-        assert!(identity("ci").is_ok() && identity("gitops <>").is_ok() && identity("<a@b>").is_err());
+        assert!(identity("gitops <>").is_ok());
+        for bad in ["Ann", "ann@acme.example", "<a@b>", "Ann <a@b", "Ann a@b>", "Ann <a@b> ", "Ann <<a@b>"] {
+            assert!(identity(bad).is_err(), "{bad}");
+        }
         assert_eq!(trailer("Approved-by: Ada: yes"), Ok(("Approved-by".into(), "Ada: yes".into())));
         assert!(trailer("x").is_err() && trailer("x: ").is_err());
     }

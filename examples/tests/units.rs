@@ -3,10 +3,14 @@
 
 #[path = "../gitops/access.rs"]
 mod access;
+#[path = "../gitops/advice.rs"]
+mod advice;
 #[path = "../gitops/args.rs"]
 mod args;
 #[path = "../gitops/content.rs"]
 mod content;
+#[path = "../gitops/naming.rs"]
+mod naming;
 #[path = "../gitops/object.rs"]
 mod object;
 #[path = "../gitops/parts.rs"]

@@ -40,7 +40,12 @@ impl Bare {
         let mirror = self.dir.path().join("mirror").display().to_string();
         let mut command = Command::new(program("gitops"));
         command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("RUST_LOG").args(args);
-        command.args(["--repo", &self.path(), "--mirror", &mirror, "--path", "apps/shop"]).output().unwrap()
+        command.env_remove("GITOPS_AUTHOR").args(["--repo", &self.path(), "--mirror", &mirror]);
+        // A revert is of whole commits.
+        if !args.iter().any(|arg| ["--path", "--revert"].contains(arg)) {
+            command.args(["--path", "apps/shop"]);
+        }
+        command.output().unwrap()
     }
 
     /// What is said of a commit, which must be the new head.
@@ -103,6 +108,13 @@ fn a_dry_run_shows_the_difference_and_pushes_nothing() {
     assert!(text.contains("-  replicas: 2   # enough\n+  replicas: 5   # enough\n"), "{text}");
     assert!(text.contains("would be pushed to main"), "{text}");
     assert_eq!(bare.head(), before);
+    // All that the commit would say, and who says it.
+    let whole =
+        ["--author", "Ann <ann@acme.example>", "--message", "More\n\n{changes}", "--trailer", "Build: 42"];
+    let set = ["set", "field", "Deployment/shop/web", ".spec.replicas=5", "--dry-run"];
+    let text = out(&bare.gitops(&[&set[..], &whole].concat()));
+    assert!(text.contains("\nAuthor: Ann <ann@acme.example>\n\n    More\n\n"), "{text}");
+    assert!(text.contains("    Build: 42\n\n  M apps/shop/web.yaml\n"), "{text}");
     // What a Secret holds is shown to nobody.
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop}\nstringData: {password: hunter2}\n";
     let bare = Bare::with(&[("apps/shop/db.yaml", secret)]);
@@ -139,8 +151,92 @@ fn a_field_is_set_where_its_object_is_written() {
     let wrong = complaint(&bare.gitops(&["set", "field", "Deployment/shop/web", ".spec.replicas=many"]));
     assert!(wrong.contains("a number"), "{wrong}");
     out(&bare.gitops(&["set", "field", "Deployment/shop/web", ".spec.replicas=null", "--json"]));
-    let gone = complaint(&bare.gitops(&["set", "field", "Deployment/shop/gone", ".spec.replicas=1"]));
-    assert!(gone.contains("no Deployment gone"), "{gone}");
+}
+
+#[test]
+fn a_manifest_may_leave_the_namespace_to_the_application() {
+    let map = |place: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {place}\ndata: {{a: b}}\n");
+    let (open, blog) = (map("{name: web}"), map("{name: web, namespace: blog}"));
+    let bare = Bare::with(&[("apps/shop/open.yaml", &open), ("apps/shop/blog.yaml", &blog)]);
+    let set = |object: &str| {
+        let told = bare.json(&["set", "field", object, ".data.a=c", "--dry-run"]);
+        told["changed"][0]["path"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(set("ConfigMap/blog/web"), "apps/shop/blog.yaml");
+    assert_eq!(set("ConfigMap/shop/web"), "apps/shop/open.yaml");
+    assert_eq!(set("ConfigMap/web"), "apps/shop/open.yaml");
+    let bare = Bare::with(&[
+        ("apps/shop/a.yaml", &map("{name: web, namespace: a}")),
+        ("apps/shop/blog.yaml", &blog),
+    ]);
+    let said = complaint(&bare.gitops(&["set", "field", "ConfigMap/web", ".data.a=c"]));
+    assert!(said.contains("ConfigMap/a/web") && said.contains("ConfigMap/blog/web"), "{said}");
+}
+
+#[test]
+fn what_is_not_found_says_where_it_was_looked_for() {
+    let twice = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\ndata:\n  a: b\n  a: c\n";
+    let files =
+        [("apps/shop/web.yaml", WEB), ("apps/shop/bad.yaml", twice), ("apps/shop/tab.yaml", "a:\n\t- b\n")];
+    let bare = Bare::with(&files);
+    let set = |object: &str, more: &[&str]| {
+        complaint(&bare.gitops(&[&["set", "field", object, ".spec.replicas=1"][..], more].concat()))
+    };
+    for object in ["ConfigMap/shop/bad", "ConfigMap./shop/bad"] {
+        let said = set(object, &[]);
+        assert!(said.contains(object) && said.contains("below apps/shop"), "{said}");
+        assert!(said.contains("apps/shop/bad.yaml:6") && said.contains("apps/shop/tab.yaml:2"), "{said}");
+        assert!(!said.contains("name its group") && !said.contains("Options"), "{said}");
+    }
+    let said = set("Deployment/blog/web", &["--path", ""]);
+    assert!(said.contains("no Deployment/blog/web at ") && !said.contains(": :"), "{said}");
+    let missing = ["--path", "apps/shpo"];
+    assert!(set("Deployment/shop/web", &missing).contains("there is no apps/shpo at "));
+    let image = ["set", "image", "shop:web=web:2"];
+    let said = complaint(&bare.gitops(&[&image[..], &missing].concat()));
+    assert!(said.contains("there is no apps/shpo at "), "{said}");
+    let said = complaint(&bare.gitops(&["set", "image", "shop:db=db:2", "--path", ""]));
+    assert!(said.starts_with("gitops: no value is marked"), "{said}");
+    // What is gone may be asked about.
+    let blame = ["blame", "Deployment/shop/gone", ".spec.replicas"];
+    assert!(complaint(&bare.gitops(&blame)).contains("name its group"));
+}
+
+#[test]
+fn a_revert_is_of_whole_commits() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB), ("apps/blog/web.yaml", WEB)]);
+    bare.json(&["set", "image", "shop:web=ghcr.io/acme/web:1.1", "--path", "apps"]);
+    let (head, revert) = (bare.head(), ["rollback", "--revert", "main"]);
+    let said = complaint(&bare.gitops(&[&revert[..], &["--path", "apps/shop"]].concat()));
+    assert!(said.contains("--path") && bare.head() == head, "{said}");
+    bare.json(&revert);
+    assert_eq!(bare.git(&["show", "main:apps/blog/web.yaml"]), WEB);
+}
+
+#[test]
+fn a_merge_is_reverted_to_one_of_its_parents() {
+    let bare = Bare::with(&[("apps/shop/web.yaml", WEB)]);
+    let before = bare.head();
+    bare.git(&["branch", "side", "main"]);
+    bare.json(&["set", "image", "shop:web=ghcr.io/acme/web:1.1", "--ref", "side"]);
+    let merge = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        "commit-tree",
+        "side^{tree}",
+        "-p",
+        "main",
+        "-p",
+        "side",
+    ];
+    let merge = bare.git(&[&merge[..], &["-m", "Merge"]].concat()).trim().to_owned();
+    bare.git(&["update-ref", "refs/heads/main", &merge]);
+    let said = complaint(&bare.gitops(&["rollback", "--revert", &merge]));
+    assert!(said.contains("--mainline N") && !said.contains("()"), "{said}");
+    bare.json(&["rollback", "--revert", &merge, "--mainline", "1"]);
+    assert_eq!(bare.git(&["diff", &before, "main"]), "");
 }
 
 #[test]

@@ -1,81 +1,203 @@
 //! Commits over HTTPS, and pull requests for them.
 
-use std::process::Command;
+use std::process::{Command, Output};
+
+use serde_json::Value;
 
 use crate::common::{json_lines, program};
-use crate::git::forge::{Forge, Kind, NAME, OWNER, TOKEN};
+use crate::git::cgi::answer_of;
+use crate::git::forge::{Forge, Kind, NAME, OWNER, TOKEN, Trouble};
+use crate::git::repo::git;
+use crate::git::server::Reply;
 use crate::git::tls::Authority;
 use crate::git::{Repo, Server};
 use crate::text;
 
 const WEB: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: shop}\ndata:\n  image: web:1.0 # {\"$imagepolicy\": \"shop:web\"}\n";
 
-#[test]
-fn a_change_is_proposed_once() {
-    for (kind, host) in [(Kind::GitHub, "github"), (Kind::Gitea, "gitea")] {
+/// A repository on a server, and a host of its pull requests.
+struct Stage {
+    repo: Repo,
+    _server: Server,
+    _hosting: Server,
+    forge: Forge,
+    given: Vec<String>,
+}
+
+impl Stage {
+    fn new(kind: Kind) -> Self {
         let (repo, authority) = (Repo::with(&[("web.yaml", WEB)]), Authority::new());
         let server = Server::start_tls(repo.root(), authority.server("localhost", false));
-        crate::git::repo::git(&repo.bare(), &["config", "http.receivepack", "true"]);
+        git(&repo.bare(), &["config", "http.receivepack", "true"]);
         let hosting = Server::start_tls(repo.root(), authority.server("localhost", false));
         let forge = Forge::teach(&hosting, kind);
-        let url = format!("https://localhost:{}/repo.git", server.port());
-        let at_host = format!("https://localhost:{}/{OWNER}/{NAME}", hosting.port());
         let [ca, token] = ["ca.pem", "token"].map(|name| repo.root().join(name));
         std::fs::write(&ca, authority.pem()).unwrap();
         std::fs::write(&token, TOKEN).unwrap();
-        let set = |image: &str| {
-            let mirrors = repo.mirrors();
-            let mut command = Command::new(program("gitops"));
-            command.args([
-                "set",
-                "image",
-                &format!("shop:web={image}"),
-                "--repo",
-                &url,
-                "--allow-http",
-                "--output",
-                "json",
-            ]);
-            command.args([
-                "--mirror",
-                text(&mirrors),
-                "--ca",
-                text(&ca),
-                "--token-file",
-                text(&token),
-                "--no-proxy",
-            ]);
-            command.args(["--pull-request", "--pull-request-host", host, "--pull-request-repo", &at_host]);
-            let done = command
-                .args(["--pull-request-label", "image-update"])
-                .env_remove("RUST_LOG")
-                .output()
-                .unwrap();
-            assert!(done.status.success(), "{done:?}");
-            json_lines(&String::from_utf8(done.stdout).unwrap()).remove(0)
-        };
-        let before = repo.head();
+        let host = if kind == Kind::GitHub { "github" } else { "gitea" };
+        let given = [
+            ("--repo", format!("https://localhost:{}/repo.git", server.port())),
+            ("--mirror", text(&repo.mirrors()).into()),
+            ("--ca", text(&ca).into()),
+            ("--token-file", text(&token).into()),
+            ("--pull-request-host", host.into()),
+            ("--pull-request-repo", format!("https://localhost:{}/{OWNER}/{NAME}", hosting.port())),
+        ];
+        let given = given.into_iter().flat_map(|(option, value)| [option.into(), value]).collect();
+        Self { repo, _server: server, _hosting: hosting, forge, given }
+    }
 
-        let first = set("web:1.1");
-        let branch = "gitops/set-image/shop-web";
-        assert_eq!(first["reference"], format!("refs/heads/{branch}"));
+    fn gitops(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(program("gitops"));
+        command.args(args).args(&self.given).args(["--allow-http", "--no-proxy", "--pull-request"]);
+        command.env_remove("RUST_LOG").output().unwrap()
+    }
+
+    /// Sets the image, and reads what is said of that.
+    #[track_caller]
+    fn set(&self, image: &str, more: &[&str]) -> Value {
+        let policy = format!("shop:web={image}");
+        let done = self.gitops(&[&["set", "image", &policy, "--output", "json"], more].concat());
+        assert!(done.status.success(), "{done:?}");
+        json_lines(&String::from_utf8(done.stdout).unwrap()).remove(0)
+    }
+
+    /// Why the image is not set.
+    #[track_caller]
+    fn refusal(&self, more: &[&str]) -> String {
+        let done = self.gitops(&[&["set", "image", "shop:web=web:1.1"], more].concat());
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.code() == Some(2) && said.lines().count() == 1, "{said}");
+        said
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git(&self.repo.bare(), args).trim().to_owned()
+    }
+
+    fn pulls(&self) -> usize {
+        self.forge.with(|state| state.pulls.len())
+    }
+}
+
+fn branch_of(told: &Value) -> String {
+    told["reference"].as_str().unwrap().strip_prefix("refs/heads/").unwrap().to_owned()
+}
+
+#[test]
+fn a_change_is_proposed_once() {
+    for kind in [Kind::GitHub, Kind::Gitea] {
+        let stage = Stage::new(kind);
+        let before = stage.repo.head();
+        let label = ["--pull-request-label", "image-update"];
+
+        let first = stage.set("web:1.1", &label);
+        let branch = branch_of(&first);
+        assert!(branch.starts_with("gitops/set-image/shop-web-"), "{branch}");
         assert_eq!(first["pull_request"]["outcome"], "created");
-        let file = crate::git::repo::git(&repo.bare(), &["show", &format!("{branch}:web.yaml")]);
+        let file = stage.git(&["show", &format!("{branch}:web.yaml")]);
         assert_eq!(file, WEB.replace("1.0", "1.1").trim_end());
-        let second = set("web:1.2");
+        let second = stage.set("web:1.2", &label);
+        assert_eq!(branch_of(&second), branch);
         assert_eq!(second["pull_request"]["outcome"], "updated");
         assert_eq!(second["pull_request"]["number"], first["pull_request"]["number"]);
         assert_eq!(second["parent"], before, "what is proposed comes after the branch that it is for");
 
-        let [open] = &*forge.open(branch, "main") else { panic!("not one pull request") };
-        assert!(
-            open.title.contains("web:1.2") && open.labels.contains(&"image-update".into()),
-            "{}",
-            open.title
-        );
-        assert_eq!(repo.head(), before);
-        forge.with(|state| assert_eq!(state.complaints, [""; 0]));
+        let [open] = &*stage.forge.open(&branch, "main") else { panic!("not one pull request") };
+        let body = open.body.as_deref().unwrap_or_default();
+        assert!(open.title.contains("web:1.2") && open.labels.contains(&"image-update".into()), "{open:?}");
+        assert!(body.contains("web:1.2") && !body.contains("web:1.1"), "{body}");
+        assert_eq!(stage.repo.head(), before);
+        stage.forge.with(|state| assert_eq!(state.complaints, [""; 0]));
     }
+}
+
+#[test]
+fn what_others_have_is_not_replaced_unasked() {
+    let stage = Stage::new(Kind::GitHub);
+    let before = stage.repo.head();
+    for branch in ["main", "refs/heads/main"] {
+        for more in [&["--pull-request-branch", branch][..], &["--pull-request-branch", branch, "--dry-run"]]
+        {
+            let said = stage.refusal(more);
+            assert!(said.contains("--pull-request-branch") && said.contains("--ref"), "{said}");
+            let replacing = stage.refusal(&[more, &["--replace-branch"]].concat());
+            assert!(replacing.contains("--ref"), "{replacing}");
+        }
+    }
+    assert_eq!((stage.repo.head(), stage.pulls()), (before.clone(), 0));
+
+    // Another one that is there, whatever is said of `--ref`.
+    stage.git(&["branch", "next", "main"]);
+    let theirs = ["--ref", "next", "--pull-request-branch", "main"];
+    for more in [&theirs[..], &[&theirs[..], &["--dry-run"]].concat()] {
+        let said = stage.refusal(more);
+        assert!(said.contains("main is there already") && said.contains("--replace-branch"), "{said}");
+    }
+    assert_eq!((stage.repo.head(), stage.pulls()), (before, 0));
+
+    // One that is new, and again, as may be asked for.
+    let named = ["--pull-request-branch", "update"];
+    assert_eq!(branch_of(&stage.set("web:1.1", &named)), "update");
+    let said = stage.refusal(&named);
+    assert!(said.contains("--replace-branch"), "{said}");
+    let again = stage.set("web:1.2", &[&named[..], &["--replace-branch"]].concat());
+    assert_eq!(
+        (branch_of(&again).as_str(), &again["pull_request"]["outcome"]),
+        ("update", &"updated".into())
+    );
+    assert!(stage.git(&["show", "update:web.yaml"]).contains("web:1.2"));
+}
+
+#[test]
+fn a_pull_request_that_is_missing_is_opened_by_another_run() {
+    [Kind::GitHub, Kind::Gitea].into_iter().for_each(opens_what_is_missing);
+}
+
+fn opens_what_is_missing(kind: Kind) {
+    let stage = Stage::new(kind);
+    let broken = Reply::Whole(answer_of("503 Service Unavailable", &[], "{}"));
+    stage.forge.once("POST", "/pulls", Trouble::Instead(broken));
+    let done = stage.gitops(&["set", "image", "shop:web=web:1.1", "--output", "json"]);
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(2) && said.contains("without a pull request"), "{said}");
+    // The commit is there, and so it is told.
+    let first = json_lines(&String::from_utf8(done.stdout).unwrap()).remove(0);
+    let branch = branch_of(&first);
+    assert_eq!(first["commit"], stage.git(&["rev-parse", &branch]));
+    assert!(first["pushed"] == true && first["pull_request"].is_null() && stage.pulls() == 0, "{first}");
+
+    // A look at it opens nothing.
+    let looked = stage.set("web:1.1", &["--dry-run"]);
+    assert!(branch_of(&looked) == branch && looked["pull_request"].is_null(), "{looked}");
+    let second = stage.set("web:1.1", &[]);
+    assert_eq!((&second["commit"], &second["tip"]), (&Value::Null, &first["commit"]));
+    assert_eq!((branch_of(&second), &second["pull_request"]["outcome"]), (branch.clone(), &"created".into()));
+    let [open] = &*stage.forge.open(&branch, "main") else { panic!("not one pull request") };
+    assert!(open.title.contains("web:1.1"), "{open:?}");
+    let third = stage.gitops(&["set", "image", "shop:web=web:1.1"]);
+    let said = String::from_utf8(third.stdout).unwrap();
+    assert!(
+        said.contains(&format!("{branch} is so already"))
+            && said.contains("\npull request ")
+            && said.contains(" unchanged: "),
+        "{said}"
+    );
+
+    // One that was closed is left alone, and another one opened.
+    stage.forge.with(|state| state.pulls[0].open = false);
+    let fourth = stage.set("web:1.1", &[]);
+    assert_eq!(fourth["pull_request"]["outcome"], "created");
+    assert_ne!(fourth["pull_request"]["number"], second["pull_request"]["number"]);
+
+    // When it was taken over, there is nothing to propose.
+    stage.git(&["update-ref", "refs/heads/main", &branch]);
+    let pulls = stage.pulls();
+    let last = stage.set("web:1.1", &[]);
+    assert!(branch_of(&last) == "main" && last["pull_request"].is_null() && stage.pulls() == pulls, "{last}");
+    // The same keys, whatever came of it.
+    let keys = |told: &Value| told.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&last), keys(&first));
 }
 
 #[test]
