@@ -165,7 +165,7 @@ impl ImageUpdates {
     async fn newest(&self, cx: &Cx, followed: &Followed) -> Result<SetImage, Fault> {
         let Followed { name, repository, policy } = followed;
         let choice = newest(cx, &*self.tags, repository, policy, None).await?;
-        let image: ImageRef = format!("{repository}:{choice}")
+        let image: ImageRef = format!("{}:{choice}", repository.as_given())
             .parse()
             .map_err(|error| Fault::invalid(error).at(repository))?;
         let edit = SetImage::new(self.path.clone(), name.clone(), image);

@@ -261,3 +261,19 @@ async fn a_registry_that_wants_to_be_left_alone_keeps_none_of_the_others() {
         .await;
     assert_eq!(asked, [(0, 1), (1000, 1), (2000, 1), (3000, 1), (4000, 2)]);
 }
+
+#[tokio::test]
+async fn an_image_is_written_as_it_was_given() {
+    for registry in ["GHCR.io/acme", "acme", "index.docker.io/acme"] {
+        let (config, tags) = (Config::new(registry), MemoryTags::new());
+        let web = Repository::parse(&format!("{registry}/web")).unwrap();
+        tags.push(&web, "1.0.0", b"one").unwrap();
+        let policy = ImagePolicy::semver("*").unwrap();
+        let updates = config.updates(tags.clone()).follow("shop:web".parse().unwrap(), web.clone(), policy);
+        let done = updates.update(&cx()).await.unwrap();
+        assert!(matches!(done.outcome, Some(Outcome::Unchanged { .. })), "{done:?}");
+        tags.push(&web, "1.1.0", b"two").unwrap();
+        updates.update(&cx()).await.unwrap();
+        assert!(config.file().starts_with(&format!("web: {registry}/web:1.1.0 #")), "{}", config.file());
+    }
+}
