@@ -1,7 +1,7 @@
 //! What the documents of a file say, as one flat text each: to compare a file with itself after an edit.
 //!
-//! The reader is another one than that of the [tree](crate::tree), the one with which `gitops_core::decode` reads manifests. A flat
-//! text takes about as much memory as the file.
+//! The reader is not that of the [tree](crate::tree), but the one with which `gitops_core::decode` reads manifests; the parser below
+//! the two is the same. A flat text takes about as much memory as the file.
 
 use std::collections::HashMap;
 use std::fmt;

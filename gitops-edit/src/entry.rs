@@ -119,7 +119,9 @@ fn removed(file: &YamlFile<'_>, value: Id) -> Option<Range<usize>> {
     if is_block || tree.anchor(value).is_some() {
         return None;
     }
-    let (start, end) = (tree.span(key).start, tree.span(value).end.max(tree.span(key).end + 1));
+    let start = tree.span(key).start;
+    // With the colon behind the key: where there is none, it follows a question mark, and the file may end there.
+    let end = tree.span(value).end.max(tree.span(key).end + 1).min(source.len());
     let before = tree.entries(mapping).take_while(|entry| entry.0 != key).last();
     let next = tree.entries(mapping).skip_while(|entry| entry.0 != key).nth(1);
     if file.context(value).is_in_flow {
@@ -134,6 +136,10 @@ fn removed(file: &YamlFile<'_>, value: Id) -> Option<Range<usize>> {
         return from.chars().all(|c| c == ',' || c.is_whitespace()).then_some(to);
     }
     let line = line_start(source, start);
+    let line_before = source[..line].trim_end().rsplit('\n').next().unwrap_or_default();
+    if line_before.trim_start_matches([' ', '-']) == "?" {
+        return None;
+    }
     if source[line..start].trim().is_empty() {
         return Some(line..line_end(source, end));
     }

@@ -88,6 +88,18 @@ pub enum EditError {
         /// How far it leads.
         found: String,
     },
+    /// The list has several items that the path could mean.
+    #[error("{place}: {item} can be {first} or {second}: say which is meant by its index")]
+    SeveralItems {
+        /// Where the second one is.
+        place: Place,
+        /// The path to them.
+        item: String,
+        /// The path to the first one by its index.
+        first: String,
+        /// The path to the second one by its index.
+        second: String,
+    },
     /// There is a list or a mapping in the file, or in the new value.
     #[error("{place}: {path} is no single value: only a text, a number, true, false or null can be set")]
     NotAScalar {
@@ -165,6 +177,7 @@ impl EditError {
             | Self::ObjectNotFound { place, .. }
             | Self::ObjectTwice { place, .. }
             | Self::FieldNotFound { place, .. }
+            | Self::SeveralItems { place, .. }
             | Self::NotAScalar { place, .. }
             | Self::TypeDiffers { place, .. }
             | Self::Shared { place, .. }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::block::Block;
 use crate::edit::{Edited, Op};
+use crate::locate::Lost;
 use crate::marker::{self, MarkedPart, PolicyName};
 use crate::tree::{Comment, Id, Kind, Problem, Tree};
 use crate::write::Context;
@@ -167,12 +168,23 @@ impl<'a> YamlFile<'a> {
         if let Some((.., place)) = named.next() {
             return Err(EditError::ObjectTwice { place, first: Box::new(first), object: object.to_string() });
         }
-        let at = locate::follow(&self.tree, self.text, root, path).map_err(|(last, steps)| {
-            let found: FieldPath = path.elements().iter().take(steps).cloned().collect();
-            EditError::FieldNotFound {
-                place: self.place(last.id),
-                path: path.to_string(),
-                found: found.to_string(),
+        let at = locate::follow(&self.tree, self.text, root, path).map_err(|lost| {
+            let begin =
+                |steps| path.elements().iter().take(steps).cloned().collect::<FieldPath>().to_string();
+            match lost {
+                Lost::Missing { last, steps } => EditError::FieldNotFound {
+                    place: self.place(last.id),
+                    path: path.to_string(),
+                    found: begin(steps),
+                },
+                Lost::Several { second, positions: (first, second_position), steps } => {
+                    EditError::SeveralItems {
+                        place: self.place(second),
+                        item: begin(steps + 1),
+                        first: format!("{}[{first}]", begin(steps)),
+                        second: format!("{}[{second_position}]", begin(steps)),
+                    }
+                }
             }
         })?;
         if at.is_shared {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Longest name that registries take, in bytes.
 const MAX_NAME: usize = 255;
 
+/// What is meant where no registry is named.
+const DOCKER_HUB: &str = "docker.io";
+
 /// Longest tag, in bytes.
 const MAX_TAG: usize = 128;
 
@@ -43,7 +46,7 @@ pub enum InvalidImageRef {
          '__' or dashes stand between them, at most {MAX_NAME} bytes; a registry may have capitals and a port"
     )]
     Name {
-        /// What was given, shortened.
+        /// What was given, shortened, and without what is before an `@`.
         name: String,
     },
     /// The tag is not one.
@@ -52,19 +55,20 @@ pub enum InvalidImageRef {
          {MAX_TAG} bytes"
     )]
     Tag {
-        /// What was given, shortened.
+        /// What was given, shortened, and without what is before an `@`.
         tag: String,
     },
     /// The digest is not one.
     #[error("{digest:?} cannot be a digest: write algorithm:hex, as in sha256 with 64 lower-case hex digits")]
     Digest {
-        /// What was given, shortened.
+        /// What was given, shortened, and without what is before an `@`.
         digest: String,
     },
 }
 
+/// Without what is before an `@`: it may be a password.
 fn shortened(text: &str) -> String {
-    text.chars().take(80).collect()
+    text.rsplit('@').next().unwrap_or_default().chars().take(80).collect()
 }
 
 impl ImageRef {
@@ -116,6 +120,31 @@ impl ImageRef {
         registry_and_path(&self.name).1
     }
 
+    /// Whether another one is in the same repository, however the two are written: no registry means `docker.io`, which has other
+    /// names, a single word there is in `library`, and registries are the same in capitals.
+    ///
+    /// ```
+    /// use gitops_edit::ImageRef;
+    /// let nginx: ImageRef = "nginx:1.27".parse()?;
+    /// assert!(nginx.is_same_repository(&"Docker.io/library/nginx".parse()?));
+    /// assert!(!nginx.is_same_repository(&"ghcr.io/library/nginx".parse()?));
+    /// # Ok::<(), gitops_edit::InvalidImageRef>(())
+    /// ```
+    pub fn is_same_repository(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+
+    /// The registry and the repository as they are meant.
+    fn canonical(&self) -> (String, &str) {
+        let registry = self.registry().unwrap_or(DOCKER_HUB).to_ascii_lowercase();
+        if !matches!(&*registry, DOCKER_HUB | "index.docker.io" | "registry-1.docker.io") {
+            return (registry, self.repository());
+        }
+        let name = self.repository();
+        let in_library = name.strip_prefix("library/").filter(|name| !name.contains('/'));
+        (DOCKER_HUB.to_owned(), in_library.unwrap_or(name))
+    }
+
     /// The tag.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
@@ -132,6 +161,10 @@ impl FromStr for ImageRef {
 
     fn from_str(text: &str) -> Result<Self, InvalidImageRef> {
         let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+        // First of all: where this is no digest, a user and a password may be in front of it.
+        if let Some(digest) = digest.filter(|digest| !is_digest(digest)) {
+            return Err(InvalidImageRef::Digest { digest: shortened(digest) });
+        }
         // A colon before the last slash belongs to the registry's port.
         let after_slash = rest.rfind('/').map_or(0, |slash| slash + 1);
         let colon = rest.get(after_slash..).and_then(|last| last.find(':')).map(|colon| after_slash + colon);
@@ -312,6 +345,49 @@ mod tests {
             let text = format!("a@{digest}");
             let refused = matches!(text.parse::<ImageRef>(), Err(InvalidImageRef::Digest { .. }));
             assert!(refused || digest == DIGEST.to_uppercase(), "{text}");
+        }
+    }
+
+    #[test]
+    fn repositories_are_the_same_however_they_are_written() {
+        let same = |a: &str, b: &str| {
+            let (a, b): (ImageRef, ImageRef) = (a.parse().unwrap(), b.parse().unwrap());
+            assert_eq!(a.is_same_repository(&b), b.is_same_repository(&a));
+            a.is_same_repository(&b)
+        };
+        for (a, b) in [
+            ("nginx:1", "docker.io/library/nginx@".to_owned() + DIGEST),
+            ("library/nginx", "index.docker.io/nginx:1".into()),
+            ("acme/web", "registry-1.docker.io/acme/web".into()),
+            ("GHCR.io/acme/web", "ghcr.io/acme/web".into()),
+        ] {
+            assert!(same(a, &b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("nginx", "acme/nginx"),
+            ("nginx", "ghcr.io/nginx"),
+            ("r.example/library/a", "r.example/a"),
+            ("r.example/a", "r.example:5000/a"),
+            ("library/a/b", "a/b"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_a_credential() {
+        for text in [
+            "bot:s3cr3t@ghcr.io/acme/web",
+            "https://bot:s3cr3t@ghcr.io/acme/web",
+            "bot:s3cr/3t@ghcr.io/acme/web",
+            "bot:s3cr3t@@ghcr.io/acme/web:1",
+            "BOT:s3cr3t!@ghcr.io/acme/web:1",
+            "bot:s3cr3t!@ghcr.io",
+        ] {
+            for error in [text.parse::<ImageRef>().unwrap_err(), ImageRef::new(text).unwrap_err()] {
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains("s3cr") && shown.contains("ghcr.io"), "{shown}");
+            }
         }
     }
 

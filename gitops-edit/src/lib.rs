@@ -1,8 +1,11 @@
 //! Edits of YAML and JSON files that leave every other byte as it is.
 //!
 //! One value changes. Comments, order, quotes, indentation, line breaks, flow style, anchors, tags, documents beside it: all of that
-//! stays as somebody wrote it. The file is then read again, by another reader than the one that said where the value is, and must
-//! say the same as before but for what was asked for; else there is an error and no output. Pure: no I/O, no async.
+//! stays as somebody wrote it. The file is then read again, as the engine reads manifests, and must say the same as before but for what
+//! was asked for; else there is an error and no output. Pure: no I/O, no async.
+//!
+//! What finds the values and what reads them again are two programs on one parser, `granit-parser`: where that one misreads a file,
+//! so do both, and so does the engine. The tests have libyaml read it too.
 //!
 //! There are three ways to say what is to be changed.
 //!

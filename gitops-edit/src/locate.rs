@@ -102,35 +102,52 @@ fn unfold(
     }
 }
 
-/// Follows a path as far as it leads: the value, or what was found last and how many steps lead there.
-pub(crate) fn follow(
-    tree: &Tree<'_>,
-    source: &str,
-    object: Found,
-    path: &FieldPath,
-) -> Result<Found, (Found, usize)> {
+/// Why a path leads to no value.
+pub(crate) enum Lost {
+    /// The next step is not there: what was found last, and how many steps lead there.
+    Missing { last: Found, steps: usize },
+    /// Several items of a list are what the next step names: the second one, the positions of the first two, and the steps to the list.
+    Several { second: Id, positions: (usize, usize), steps: usize },
+}
+
+/// Follows a path to its value.
+pub(crate) fn follow(tree: &Tree<'_>, source: &str, object: Found, path: &FieldPath) -> Result<Found, Lost> {
     let mut at = object;
-    for (index, element) in path.elements().iter().enumerate() {
-        at = step(tree, source, at, element).ok_or((at, index))?;
+    for (steps, element) in path.elements().iter().enumerate() {
+        let from = at.resolved(tree);
+        let next = match (tree.node(from.id).kind, element) {
+            (Kind::Mapping { .. }, PathElement::Field(name)) => get(tree, from, name),
+            (Kind::Mapping { .. }, PathElement::Index(index)) => get(tree, from, &index.to_string()),
+            (Kind::Sequence { .. }, element) => {
+                let item = item(tree, source, from, element)
+                    .map_err(|(second, positions)| Lost::Several { second, positions, steps })?;
+                item.map(|id| Found { id, is_shared: from.is_shared })
+            }
+            _ => None,
+        };
+        at = next.ok_or(Lost::Missing { last: at, steps })?;
     }
     Ok(at)
 }
 
-fn step(tree: &Tree<'_>, source: &str, from: Found, element: &PathElement) -> Option<Found> {
-    let from = from.resolved(tree);
-    match (tree.node(from.id).kind, element) {
-        (Kind::Mapping { .. }, PathElement::Field(name)) => get(tree, from, name),
-        (Kind::Mapping { .. }, PathElement::Index(index)) => get(tree, from, &index.to_string()),
-        (Kind::Sequence { .. }, element) => {
-            let items: Vec<Value> = match element {
-                // Only how many there are counts.
-                PathElement::Index(_) => tree.children(from.id).map(|_| Value::Null).collect(),
-                _ => tree.children(from.id).map(|item| outline(tree, source, item, element)).collect(),
-            };
-            let position = element.position(&items)?;
-            tree.children(from.id).nth(position).map(|id| Found { id, is_shared: from.is_shared })
-        }
-        _ => None,
+/// The item of a list that an element names; or the second such one, and the positions of both.
+fn item(
+    tree: &Tree<'_>,
+    source: &str,
+    list: Found,
+    element: &PathElement,
+) -> Result<Option<Id>, (Id, (usize, usize))> {
+    if let PathElement::Index(index) = element {
+        return Ok(tree.children(list.id).nth(*index));
+    }
+    let items: Vec<Value> = tree.children(list.id).map(|item| outline(tree, source, item, element)).collect();
+    let Some(first) = element.position(&items) else { return Ok(None) };
+    let rest = items.get(first + 1..).unwrap_or_default();
+    let child = |position| tree.children(list.id).nth(position);
+    let second = element.position(rest).map(|after| first + 1 + after);
+    match second.and_then(|second| Some((child(second)?, (first, second)))) {
+        Some(twice) => Err(twice),
+        None => Ok(child(first)),
     }
 }
 

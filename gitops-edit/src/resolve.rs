@@ -22,7 +22,7 @@ pub(crate) fn value(tree: &Tree<'_>, source: &str, id: Id) -> Option<Value> {
     if let Some(tag) = tree.tag(id).and_then(|tag| source.get(tag)) {
         let content = match style {
             _ if is_empty => String::new(),
-            ScalarStyle::Plain => node.text.to_string(),
+            ScalarStyle::Plain if is_one_word(&node.text) => node.text.to_string(),
             _ => Value::from(&*node.text).to_string(),
         };
         let tagged = format!("{tag} {content}");
@@ -45,13 +45,18 @@ pub(crate) fn fits_tag(tree: &Tree<'_>, source: &str, id: Id, value: &Value) -> 
 
 /// The value of a text without quotes.
 pub(crate) fn plain(text: &str) -> Value {
-    if !may_be_no_text(text) {
+    if !may_be_no_text(text) || !is_one_word(text) {
         return Value::from(text);
     }
     match read(text) {
         Some(value) if !value.is_array() && !value.is_object() => value,
         _ => Value::from(text),
     }
+}
+
+/// Whether a text without quotes says the same in a file of its own, where it begins a line. What has a space in it is a text anyway.
+fn is_one_word(text: &str) -> bool {
+    !(text.contains(char::is_whitespace) || text.starts_with("---") || text.starts_with("..."))
 }
 
 fn read(text: &str) -> Option<Value> {
@@ -113,8 +118,17 @@ fn is_text_in_all_versions(text: &str) -> bool {
             || unsigned.parse::<f64>().is_ok()
             || unsigned.replace('_', "").parse::<f64>().is_ok()
             || matches!(unsigned, ".inf" | ".nan")
+            || is_like_a_fraction_of_base_60(unsigned)
             || is_like_a_time(unsigned));
     !is_word && !is_like_a_number && plain(text).is_string()
+}
+
+/// `1:30.5`: 90.5 in YAML 1.1.
+fn is_like_a_fraction_of_base_60(text: &str) -> bool {
+    let Some((whole, fraction)) = text.split_once('.') else { return false };
+    whole.contains(':')
+        && whole.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b':'))
+        && fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
 /// `2001-12-14`, with or without a time behind it.
@@ -151,6 +165,8 @@ mod tests {
             "1_000",
             "1:30",
             "12:30:45",
+            "1:30.5",
+            "-1_0:30.",
             "1e3",
             ".5",
             "-1",
@@ -218,6 +234,7 @@ mod tests {
             "ghcr.io/a/b:1.0",
             "localhost:5000/a:b",
             "1.2.3",
+            "10.0.0.1:8080",
             "v1",
             "1.2.3-rc.1",
             "main-abc-17",

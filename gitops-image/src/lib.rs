@@ -51,6 +51,8 @@
 
 mod digest;
 mod memory;
+#[cfg(feature = "git")]
+mod pauses;
 mod policy;
 #[cfg(feature = "registry")]
 mod registry;

@@ -1,6 +1,8 @@
 //! The name of an image's repository.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// No name is longer: the limit of the reference implementations for host, port and name.
@@ -11,7 +13,8 @@ const DOCKER_HUB: &str = "docker.io";
 
 /// Where the tags of an image are: a registry's host, perhaps with a port, and a name there.
 ///
-/// As for Docker, what begins with no host is on `docker.io`, and a single word there is in `library`.
+/// As for Docker, what begins with no host is on `docker.io`, and a single word there is in `library`. Two that are the same so are
+/// equal, however they were written; that is remembered for [`as_given`](Self::as_given) alone.
 ///
 /// ```
 /// use gitops_image::Repository;
@@ -20,17 +23,18 @@ const DOCKER_HUB: &str = "docker.io";
 /// assert_eq!("nginx".parse::<Repository>()?.to_string(), "docker.io/library/nginx");
 /// # Ok::<(), gitops_image::InvalidRepository>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone)]
 pub struct Repository {
     registry: Box<str>,
     name: Box<str>,
+    given: Box<str>,
 }
 
 /// A text that names no repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} names no repository of images: {reason}")]
 pub struct InvalidRepository {
-    /// The text, shortened.
+    /// The text, shortened, and without what is before an `@`: it may be a password.
     pub text: String,
     /// What is wrong with it.
     pub reason: &'static str,
@@ -39,7 +43,7 @@ pub struct InvalidRepository {
 impl Repository {
     /// Reads `registry.example/name`, `registry.example:5000/name` or `name`, without a tag and a digest.
     pub fn parse(text: &str) -> Result<Self, InvalidRepository> {
-        let invalid = |reason| InvalidRepository { text: text.chars().take(MAX_LENGTH).collect(), reason };
+        let invalid = |reason| InvalidRepository { text: shown(text), reason };
         if text.len() > MAX_LENGTH {
             return Err(invalid("it is longer than 255 characters"));
         }
@@ -65,7 +69,7 @@ impl Repository {
         if !name.split('/').all(is_component) {
             return Err(invalid("names are parts of lower-case letters and digits, with single separators"));
         }
-        Ok(Self { registry, name: name.into() })
+        Ok(Self { registry, name: name.into(), given: text.into() })
     }
 
     /// The registry's host, in lower case, with its port if there is one.
@@ -76,6 +80,15 @@ impl Repository {
     /// The name in the registry.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// As it was written: what is put into a configuration, so that nothing changes there but what is new.
+    pub fn as_given(&self) -> &str {
+        &self.given
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (&self.registry, &self.name)
     }
 
     /// The host that answers for the registry.
@@ -123,6 +136,37 @@ fn is_component(part: &str) -> bool {
         .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))
 }
 
+/// What can be told of a text that names no repository.
+fn shown(text: &str) -> String {
+    text.rsplit('@').next().unwrap_or_default().chars().take(MAX_LENGTH).collect()
+}
+
+impl PartialEq for Repository {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Repository {}
+
+impl Hash for Repository {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl Ord for Repository {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for Repository {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl FromStr for Repository {
     type Err = InvalidRepository;
     fn from_str(text: &str) -> Result<Self, InvalidRepository> {
@@ -156,7 +200,9 @@ mod tests {
             ("[::1]/web", "[::1]/web"),
             ("a--b/c__d/e.f/g-h", "docker.io/a--b/c__d/e.f/g-h"),
         ] {
-            assert_eq!(Repository::parse(text).unwrap().to_string(), shown);
+            let repository = Repository::parse(text).unwrap();
+            assert_eq!((repository.to_string().as_str(), repository.as_given()), (shown, text));
+            assert_eq!(repository, Repository::parse(shown).unwrap());
         }
     }
 
@@ -199,5 +245,22 @@ mod tests {
         ] {
             assert!(Repository::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn no_error_repeats_a_credential() {
+        for text in [
+            "bot:s3cr3t@ghcr.io/acme/web",
+            "https://bot:s3cr3t@ghcr.io/acme/web",
+            "bot:s3cr/3t@ghcr.io/acme/web",
+            "bot:s3cr@3t@ghcr.io/acme/web",
+            "s3cr3t@ghcr.io",
+        ] {
+            let error = Repository::parse(text).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("s3cr") && shown.contains("ghcr.io"), "{shown}");
+        }
+        let long = format!("{}:s3cr3t@ghcr.io/{}", "b".repeat(90), "a".repeat(300));
+        assert!(!Repository::parse(&long).unwrap_err().to_string().contains("s3cr3t"));
     }
 }

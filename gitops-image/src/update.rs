@@ -1,17 +1,28 @@
 //! Keeping the images of a configuration repository up to date.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use gitops_core::{Cx, Fault, RepoPath};
 use gitops_edit::{ImageRef, PolicyName};
 use gitops_git::write::{CommitRequest, Edit, Files, GitWriter, Outcome, SetImage};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::pauses::Pauses;
 use crate::{DigestPin, ImagePolicy, Repository, TagSource, newest};
 
 /// An update that takes longer is given up, and tried again the next time.
 const UPDATING: Duration = Duration::from_secs(600);
+
+/// An image of which nobody knows more by then has failed.
+const ASKING: Duration = Duration::from_secs(60);
+
+/// So many registries are asked at once, and so many images of each: a registry that does not answer holds up its own images only.
+const REGISTRIES_AT_ONCE: usize = 8;
+const IMAGES_AT_ONCE: usize = 4;
 
 /// Images that follow their policies: the newest ones are committed to the configuration repository, where it is marked for
 /// them (`# {"$imagepolicy": "namespace:name"}`). All that is new gets there in one commit.
@@ -82,14 +93,26 @@ impl ImageUpdates {
 
     /// Brings all images up to date, once.
     ///
+    /// Several images are asked for at once, each for a minute at most, and all of them for half of the time that there is: the rest
+    /// is for the commit.
+    ///
     /// # Errors
     /// That a registry cannot be asked keeps only its images from being updated; they are in [`Updated::failed`]. An error is what
     /// keeps the commit from being made: something that is marked for no image, a file that cannot be read, or what
     /// [`GitWriter::commit`] says. It is safe to call again.
     pub async fn update(&self, cx: &Cx) -> Result<Updated, Fault> {
+        self.update_but(cx, &Pauses::default()).await
+    }
+
+    /// The same, without the registries that want to be left alone, and noting which want it now.
+    async fn update_but(&self, cx: &Cx, pauses: &Pauses) -> Result<Updated, Fault> {
+        let answers = self.ask(&cx.within(cx.remaining() / 2), pauses).await;
+        if cx.cancel.is_cancelled() {
+            return Err(Fault::cancelled());
+        }
         let (mut edits, mut failed) = (Vec::new(), Vec::new());
-        for followed in &self.images {
-            match self.newest(cx, followed).await {
+        for (followed, answer) in self.images.iter().zip(answers) {
+            match answer {
                 Ok(edit) => edits.push(edit),
                 Err(fault) => failed.push((followed.name.clone(), fault)),
             }
@@ -102,43 +125,76 @@ impl ImageUpdates {
         Ok(Updated { outcome, failed })
     }
 
+    /// What is newest of each image, in their order.
+    async fn ask(&self, cx: &Cx, pauses: &Pauses) -> Vec<Result<SetImage, Fault>> {
+        // By their positions: futures that are made of references could not be sent to another thread.
+        let mut registries: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, followed) in self.images.iter().enumerate() {
+            registries.entry(followed.repository.registry()).or_default().push(index);
+        }
+        let answers = registries.into_values().map(|images| self.ask_registry(cx, images, pauses));
+        let answers = stream::iter(answers).buffer_unordered(REGISTRIES_AT_ONCE);
+        let mut answers: Vec<_> = answers.concat().await;
+        answers.sort_by_key(|(index, _)| *index);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    async fn ask_registry(
+        &self,
+        cx: &Cx,
+        images: Vec<usize>,
+        pauses: &Pauses,
+    ) -> Vec<(usize, Result<SetImage, Fault>)> {
+        let ask = |index: usize| async move { (index, self.ask_one(cx, &self.images[index], pauses).await) };
+        stream::iter(images.into_iter().map(ask)).buffer_unordered(IMAGES_AT_ONCE).collect().await
+    }
+
+    async fn ask_one(&self, cx: &Cx, followed: &Followed, pauses: &Pauses) -> Result<SetImage, Fault> {
+        let repository = &followed.repository;
+        let may_ask = cx.check().and_then(|()| pauses.check(repository.registry(), Instant::now()));
+        may_ask.map_err(|fault| fault.at(repository))?;
+        let cx = cx.within(ASKING);
+        // Whoever implements a source may forget its deadline.
+        let answer = cx.bound(&repository.to_string(), self.newest(&cx, followed)).await.flatten();
+        if let Some(wait) = answer.as_ref().err().and_then(|fault| fault.class.retry_after()) {
+            pauses.note(repository.registry(), Instant::now(), wait);
+        }
+        answer
+    }
+
     async fn newest(&self, cx: &Cx, followed: &Followed) -> Result<SetImage, Fault> {
         let Followed { name, repository, policy } = followed;
         let choice = newest(cx, &*self.tags, repository, policy, None).await?;
-        let image: ImageRef =
-            format!("{repository}:{choice}").parse().map_err(|error| Fault::invalid(error).at(repository))?;
+        let image: ImageRef = format!("{}:{choice}", repository.as_given())
+            .parse()
+            .map_err(|error| Fault::invalid(error).at(repository))?;
         let edit = SetImage::new(self.path.clone(), name.clone(), image);
         Ok(if policy.digest_pin() == DigestPin::IfNotPresent { edit.keep_digest() } else { edit })
     }
 
     /// Updates now, and then again and again, until it is cancelled, with `interval` between the end of one update and the
-    /// beginning of the next; longer where a registry or a Git server asks for that. `tell` hears what came of each.
+    /// beginning of the next; longer where the Git server asks for that. A registry that asks for it is left alone until then, and
+    /// its images are among the failed ones. `tell` hears what came of each update.
     pub async fn run(
         &self,
         cancel: &CancellationToken,
         interval: Duration,
         mut tell: impl FnMut(Result<Updated, Fault>),
     ) {
+        let pauses = Pauses::default();
         loop {
-            let updated = self.update(&Cx::new(cancel.child_token(), UPDATING)).await;
+            let updated = self.update_but(&Cx::new(cancel.child_token(), UPDATING), &pauses).await;
             if cancel.is_cancelled() {
                 return;
             }
-            let wait = interval.max(asked_to_wait(&updated).unwrap_or_default());
+            let of_git = updated.as_ref().err().and_then(|fault| fault.class.retry_after());
+            let wait = interval.max(of_git.unwrap_or_default());
             tell(updated);
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
         }
-    }
-}
-
-/// How long the servers want to be left alone.
-fn asked_to_wait(updated: &Result<Updated, Fault>) -> Option<Duration> {
-    match updated {
-        Ok(updated) => updated.failed.iter().filter_map(|(_, fault)| fault.class.retry_after()).max(),
-        Err(fault) => fault.class.retry_after(),
     }
 }
 

@@ -5,14 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gitops_core::{Class, Cx, RepoPath};
+use gitops_core::{Class, Cx, Fault, RepoPath, async_trait};
 use gitops_git::GitSource;
 use gitops_git::write::{CommitRequest, Identity, Outcome, Target};
 use gitops_image::{
-    DigestPin, ImageDigest, ImagePolicy, ImageUpdates, MemoryTags, RegistryClient, Repository, TagSource,
-    testing,
+    DigestPin, ImageDigest, ImagePolicy, ImageUpdates, MemoryTags, RegistryClient, Repository, Tag,
+    TagSource, testing,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +122,9 @@ async fn a_digest_that_was_pinned_stays_with_its_tag() {
     tags.push(&repository("web"), "1.1.0", b"one").unwrap();
     let policy = ImagePolicy::semver("1.x").unwrap().with_digest_pin(DigestPin::IfNotPresent);
     let updates = config.updates(tags.clone()).follow("shop:web".parse().unwrap(), repository("web"), policy);
-    updates.update(&cx()).await.unwrap();
+    // In a task of its own, as programs do it.
+    let first = updates.clone();
+    tokio::spawn(async move { first.update(&cx()).await.unwrap() }).await.unwrap();
     let pinned = format!("web:1.1.0@{}", ImageDigest::of(b"one"));
     assert!(config.file().contains(&pinned), "{}", config.file());
     tags.push(&repository("web"), "1.1.0", b"moved").unwrap();
@@ -174,4 +177,103 @@ async fn it_goes_on_until_it_is_cancelled() {
     tokio::time::timeout(Duration::from_secs(60), running).await.unwrap();
     assert_eq!(commits, 2);
     assert!(config.file().contains("web:1.2.0"), "{}", config.file());
+}
+
+/// Registries in trouble, by their names; the others work.
+#[derive(Debug, Clone, Default)]
+struct Troubled {
+    tags: MemoryTags,
+    limited: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl TagSource for Troubled {
+    async fn tags(&self, cx: &Cx, repository: &Repository) -> Result<Vec<Tag>, Fault> {
+        match repository.registry() {
+            "silent.example" => {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                Err(Fault::retry("it says nothing"))
+            }
+            "dripping.example" => cx.bound("dripping", std::future::pending()).await?,
+            "hanging.example" => std::future::pending().await,
+            "limited.example" => {
+                self.limited.fetch_add(1, Ordering::SeqCst);
+                Err(Fault::new(Class::Retry { after: Some(Duration::from_secs(3600)) }, "too many requests"))
+            }
+            _ => self.tags.tags(cx, repository).await,
+        }
+    }
+
+    async fn digest(&self, cx: &Cx, repository: &Repository, tag: &Tag) -> Result<ImageDigest, Fault> {
+        self.tags.digest(cx, repository, tag).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn registries_that_do_not_answer_leave_time_for_the_others_and_the_commit() {
+    let (config, source) = (Config::new("registry.example"), Troubled::default());
+    source.tags.push(&repository("web"), "1.1.0", b"one").unwrap();
+    let policy = || ImagePolicy::semver("*").unwrap();
+    let mut updates = config.updates(source);
+    let mut dead = Vec::new();
+    for (host, images) in [("silent", 40), ("dripping", 20), ("hanging", 1)] {
+        for number in 0..images {
+            dead.push(format!("shop:{host}-{number}"));
+            let image = Repository::parse(&format!("{host}.example/{number}")).unwrap();
+            updates = updates.follow(dead.last().unwrap().parse().unwrap(), image, policy());
+        }
+    }
+    let updates = updates.follow("shop:web".parse().unwrap(), repository("web"), policy());
+    let cx = Cx::with_timeout(Duration::from_secs(600));
+    let done = tokio::time::timeout(Duration::from_secs(700), updates.update(&cx)).await.unwrap().unwrap();
+    assert!(cx.remaining() >= Duration::from_secs(250), "{:?}", cx.remaining());
+    let failed: Vec<_> = done.failed.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(failed, dead, "in the order in which they were given");
+    assert!(done.failed.iter().all(|(_, fault)| fault.is_transient()), "{:?}", done.failed);
+    assert!(done.outcome.unwrap().written().is_some() && config.file().contains("web:1.1.0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_wants_to_be_left_alone_keeps_none_of_the_others() {
+    let (config, source) = (Config::new("registry.example"), Troubled::default());
+    source.tags.push(&repository("web"), "1.1.0", b"one").unwrap();
+    let policy = || ImagePolicy::semver("*").unwrap();
+    let limited = Repository::parse("limited.example/db").unwrap();
+    let updates = config
+        .updates(source.clone())
+        .follow("shop:db".parse().unwrap(), limited, policy())
+        .follow("shop:web".parse().unwrap(), repository("web"), policy());
+    let cancel = CancellationToken::new();
+    let begin = tokio::time::Instant::now();
+    let mut asked = Vec::new();
+    updates
+        .run(&cancel, Duration::from_secs(1000), |done| {
+            let failed = done.unwrap().failed;
+            assert!(failed.len() == 1 && failed[0].1.class.retry_after().is_some(), "{failed:?}");
+            asked.push((begin.elapsed().as_secs(), source.limited.load(Ordering::SeqCst)));
+            match asked.len() {
+                1 => drop(source.tags.push(&repository("web"), "1.2.0", b"two").unwrap()),
+                2 => assert!(config.file().contains("web:1.2.0"), "{}", config.file()),
+                5 => cancel.cancel(),
+                _ => {}
+            }
+        })
+        .await;
+    assert_eq!(asked, [(0, 1), (1000, 1), (2000, 1), (3000, 1), (4000, 2)]);
+}
+
+#[tokio::test]
+async fn an_image_is_written_as_it_was_given() {
+    for registry in ["GHCR.io/acme", "acme", "index.docker.io/acme"] {
+        let (config, tags) = (Config::new(registry), MemoryTags::new());
+        let web = Repository::parse(&format!("{registry}/web")).unwrap();
+        tags.push(&web, "1.0.0", b"one").unwrap();
+        let policy = ImagePolicy::semver("*").unwrap();
+        let updates = config.updates(tags.clone()).follow("shop:web".parse().unwrap(), web.clone(), policy);
+        let done = updates.update(&cx()).await.unwrap();
+        assert!(matches!(done.outcome, Some(Outcome::Unchanged { .. })), "{done:?}");
+        tags.push(&web, "1.1.0", b"two").unwrap();
+        updates.update(&cx()).await.unwrap();
+        assert!(config.file().starts_with(&format!("web: {registry}/web:1.1.0 #")), "{}", config.file());
+    }
 }

@@ -4,7 +4,7 @@
 //! metadata service, which hands out credentials. The address is checked that a name resolves to at the time of the
 //! connection, so that a name cannot be pointed elsewhere after it was checked.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 #[cfg(feature = "client")]
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -13,8 +13,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 const METADATA: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
+/// The same over IPv6: of Oracle and of Scaleway.
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+];
+
 /// The networks of metadata services over IPv6, by their first 32 bits: of AWS and of Google Cloud.
-const METADATA_V6: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
+const METADATA_NETWORKS: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
 
 /// Which special addresses are allowed; none, by default.
 ///
@@ -43,7 +49,12 @@ impl Reach {
 
     /// Why an address is refused, if it is.
     fn refusal(self, address: IpAddr) -> Option<&'static str> {
-        let address = plain(address);
+        let through_nat64 = translated(address).into_iter().map(IpAddr::V4);
+        std::iter::once(plain(address)).chain(through_nat64).find_map(|address| self.refusal_of(address))
+    }
+
+    /// The same for an address that leads to no other one.
+    fn refusal_of(self, address: IpAddr) -> Option<&'static str> {
         if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Some("it is a multicast address");
         }
@@ -55,7 +66,9 @@ impl Reach {
             IpAddr::V4(v4) => v4.is_link_local() || METADATA.contains(&v4),
             IpAddr::V6(v6) => {
                 let [first, second, ..] = v6.segments();
-                v6.is_unicast_link_local() || METADATA_V6.contains(&[first, second])
+                v6.is_unicast_link_local()
+                    || METADATA_NETWORKS.contains(&[first, second])
+                    || METADATA_V6.contains(&v6)
             }
         };
         if link_local {
@@ -110,6 +123,19 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The IPv4 addresses that one for a network's own NAT64 (`64:ff9b:1::/48`, RFC 8215) may lead to. How long its prefix is in there
+/// (RFC 6052, 2.2) is known in that network only, so that all are looked at; parts that are zero are no address.
+fn translated(address: IpAddr) -> Vec<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return Vec::new() };
+    if v6.segments()[..3] != [0x64, 0xff9b, 1] {
+        return Vec::new();
+    }
+    let bytes = v6.octets();
+    let places = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]];
+    let found = places.map(|place| Ipv4Addr::from(place.map(|at: usize| bytes[at])));
+    found.into_iter().filter(|v4| !v4.is_unspecified()).collect()
+}
+
 #[cfg(feature = "client")]
 impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
@@ -135,9 +161,21 @@ mod line_05_addresses {
             assert!(Reach { link_local: true, ..NONE }.check_host(host).is_err(), "{host}");
             assert!(ALL.check_host(host).is_ok(), "{host}");
         }
-        for host in
-            ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "168.63.129.16", "[::ffff:169.254.1.1]"]
-        {
+        for host in [
+            "169.254.169.254",
+            "[fe80::1]",
+            "[fd00:ec2::254]",
+            "[fd00:c1::a9fe:a9fe]",
+            "[fd00:42::42]",
+            "168.63.129.16",
+            "[::ffff:169.254.1.1]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[64:ff9b:1::a9fe:a9fe]",
+            "[64:ff9b:1:abcd::169.254.169.254]",
+            "[64:ff9b:1:a9fe:a9:fe00::]",
+            "[64:ff9b:1:ffa9:fe:a9fe::1]",
+            "[64:ff9b:1:ff00:a9:fea9:fe00:0]",
+        ] {
             assert!(NONE.check_host(host).is_err(), "{host}");
             assert!(Reach { loopback: true, ..NONE }.check_host(host).is_err(), "{host}");
             assert!(ALL.check_host(host).is_ok(), "{host}");
@@ -146,7 +184,15 @@ mod line_05_addresses {
             assert!(ALL.check_host(host).is_err(), "{host}");
         }
         // Private networks are where Git servers are.
-        for host in ["10.0.0.1", "192.168.1.1", "[fd12::1]", "140.82.112.3", "git.example"] {
+        for host in [
+            "10.0.0.1",
+            "192.168.1.1",
+            "[fd12::1]",
+            "[fd00:42::43]",
+            "[64:ff9b:1::a00:1]",
+            "140.82.112.3",
+            "git.example",
+        ] {
             assert!(NONE.check_host(host).is_ok(), "{host}");
         }
     }

@@ -170,3 +170,40 @@ fn what_cannot_be_read_is_refused_with_its_place() {
     let error = gitops_edit::YamlFile::parse(&name, b"a: \xff\n").unwrap_err();
     assert!(matches!(error, EditError::NotUtf8 { .. }), "{error}");
 }
+
+#[test]
+fn a_key_that_two_items_have_is_no_place() {
+    let lines = "env: [{name: X, value: a}, {name: Y}, {name: X, value: b}]\nargs: [a, b, a]\n";
+    let new = NewValue::Text("c".into());
+    for (field, list) in [(".env[name=\"X\"].value", ".env"), (".args[=\"a\"]", ".args")] {
+        let error = set(lines, field, &new).unwrap_err();
+        assert_eq!(error.class(), Class::Invalid);
+        let shown = error.to_string();
+        assert!(shown.contains(list) && shown.contains("[0]") && shown.contains("[2]"), "{shown}");
+    }
+    assert_eq!(set(lines, ".env[2].value", &new).unwrap(), lines.replace("value: b", "value: c"));
+    let edited = with_head(lines);
+    let edited = file(&edited).set_field(&config(), &path(".args[=\"b\"]"), &new).unwrap();
+    assert_eq!(text(&edited), with_head(&lines.replace("a, b, a", "a, c, a")));
+    // A list of ports has a default in its key.
+    let ports = "ports: [{port: 80, name: a}, {port: 80, protocol: TCP, name: b}]\n";
+    assert!(set(ports, ".ports[port=80,protocol=\"TCP\"].name", &new).is_err());
+}
+
+/// What a text says is not read as if it were a file.
+#[test]
+fn a_text_that_would_be_more_in_a_file_of_its_own_is_a_text() {
+    for (lines, old) in [
+        ("a: --- b\n", "--- b"),
+        ("a: ... b\n", "... b"),
+        ("a: no\n\n  way\n", "no\nway"),
+        ("a: !!str no\n\n  way\n", "no\nway"),
+    ] {
+        let before = with_head(lines);
+        let same = NewValue::Exact(old.into());
+        let edited = file(&before).set_field(&config(), &path(".a"), &same).unwrap();
+        assert!(edited.is_unchanged(), "{lines:?}: {:?}", edited.changes);
+        let after = set(lines, ".a", &NewValue::Text("b".into())).unwrap();
+        assert!(["a: b\n", "a: !!str b\n"].contains(&&*after), "{lines:?}: {after:?}");
+    }
+}

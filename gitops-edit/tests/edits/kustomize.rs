@@ -136,3 +136,25 @@ fn an_entry_that_is_not_there_is_added() {
         "a.yaml:2:3 (document 1): .images[1]: absent → {\"name\":\"app\",\"newTag\":\"v1\"}"
     );
 }
+
+/// A key without a value can be the last thing in a file.
+#[test]
+fn a_key_at_the_very_end_is_no_trouble() {
+    let head = "images:\n- name: app\n  newTag: v1\n";
+    for (end, left) in [
+        ("  ?\n    digest", None),
+        ("  ? digest", None),
+        ("  ?\n    digest\n", None),
+        ("  ?\n    digest ", None),
+        ("  digest:", Some("")),
+        ("  \"digest\":", Some("")),
+    ] {
+        match (set(&format!("{head}{end}"), "app", "app:v2"), left) {
+            (Err(EditError::Unwritable { .. }), None) => {}
+            (Ok(after), Some(left)) => {
+                assert_eq!(after, format!("{}{left}", head.replace("v1", "v2")), "{end:?}");
+            }
+            (other, _) => panic!("{end:?}: {other:?}"),
+        }
+    }
+}

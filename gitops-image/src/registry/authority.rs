@@ -27,6 +27,7 @@ const MAX_KEPT: usize = 1024;
 
 /// Who we are, and what that got us.
 pub(super) struct Authority {
+    /// By registry, or by registry and the beginning of a repository's name.
     credentials: BTreeMap<String, RegistryCredentials>,
     /// The origins that also get the credentials of a registry.
     services: BTreeMap<String, Vec<Url>>,
@@ -49,16 +50,21 @@ impl Authority {
         Self { credentials, services, credentials_over_http, kept: Mutex::default() }
     }
 
-    /// Whether anything was given to us for a registry.
-    pub(super) fn has_credentials(&self, registry: &str) -> bool {
-        self.credentials.contains_key(registry)
+    /// Whether anything was given to us for a repository.
+    pub(super) fn has_credentials(&self, repository: &Repository) -> bool {
+        self.given_for(repository).is_some()
+    }
+
+    /// What was given to us for a repository: for it alone, or for the least that it is a part of.
+    fn given_for(&self, repository: &Repository) -> Option<&RegistryCredentials> {
+        let name = repository.to_string();
+        let mut within = std::iter::successors(Some(&*name), |at| Some(at.rsplit_once('/')?.0));
+        within.find_map(|place| self.credentials.get(place))
     }
 
     /// What can be sent with a question at once.
     pub(super) fn known(&self, repository: &Repository) -> Result<Option<HeaderValue>, RegistryError> {
-        if let Some(header) =
-            self.credentials.get(repository.registry()).and_then(RegistryCredentials::bearer_header)
-        {
+        if let Some(header) = self.given_for(repository).and_then(RegistryCredentials::bearer_header) {
             return header.map(Some);
         }
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +85,7 @@ impl Authority {
         let Err(denied) = answer.accepted() else {
             return Err(RegistryError::Bug("an answer that is no refusal was refused".into()));
         };
-        let credentials = self.credentials.get(repository.registry());
+        let credentials = self.given_for(repository);
         // A token that was given to us can only be given anew.
         if refused && credentials.is_some_and(|given| given.bearer_header().is_some()) {
             return Err(denied);

@@ -76,8 +76,9 @@ impl RegistryClientBuilder {
     }
 
     /// Takes users, passwords and registries' tokens from a configuration of Docker: the text of `~/.docker/config.json`, or of a
-    /// Kubernetes Secret's `.dockerconfigjson`. What was given by [`Self::with_credentials`] goes before it. Helpers are not run, and
-    /// identity tokens are not known: registries of those are asked as anybody.
+    /// Kubernetes Secret's `.dockerconfigjson`. A key with a path (`registry.example/team`) is for the repositories at and below it, and
+    /// the longest one counts. What was given by [`Self::with_credentials`] goes before all of them. Helpers are not run, and identity
+    /// tokens are not known: registries of those are asked as anybody.
     pub fn with_docker_config(mut self, json: impl Into<Vec<u8>>) -> Self {
         self.docker_configs.push(json.into());
         self
@@ -171,13 +172,19 @@ impl RegistryClientBuilder {
         let configs = self.docker_configs.iter().map(|text| docker_config::read(text));
         let of_docker: Vec<_> = configs.collect::<Result<_, _>>()?;
         // Docker's keys may be names that no image has.
-        let of_docker = of_docker.into_iter().flatten().filter(|(host, _)| registry(host).is_ok());
-        for (host, given) in of_docker.chain(self.credentials) {
-            let registry = registry(&host)?;
-            if settings.plain.contains(registry.endpoint()) && !self.credentials_over_http {
-                return Err(RegistryError::CredentialsInTheClear { registry: registry.registry().into() });
+        for (place, given) in of_docker.into_iter().flatten() {
+            if let Ok(registry) = registry(&place.host) {
+                check_plain(&settings, &registry, self.credentials_over_http)?;
+                let path = if place.path.is_empty() { String::new() } else { format!("/{}", place.path) };
+                credentials.insert(format!("{}{path}", registry.registry()), given);
             }
-            credentials.insert(registry.registry().to_owned(), given);
+        }
+        for (host, given) in self.credentials {
+            let registry = registry(&host)?;
+            check_plain(&settings, &registry, self.credentials_over_http)?;
+            let registry = registry.registry();
+            credentials.retain(|key, _| key.split('/').next() != Some(registry));
+            credentials.insert(registry.to_owned(), given);
         }
         let mut services: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (host, service) in self.services {
@@ -194,6 +201,14 @@ impl RegistryClientBuilder {
         let authority = Authority::new(credentials, services, self.credentials_over_http);
         Ok(RegistryClient { client, settings: Arc::new(settings), authority: Arc::new(authority) })
     }
+}
+
+/// Fails where credentials would be sent in the clear.
+fn check_plain(settings: &Settings, registry: &Repository, is_allowed: bool) -> Result<(), RegistryError> {
+    if settings.plain.contains(registry.endpoint()) && !is_allowed {
+        return Err(RegistryError::CredentialsInTheClear { registry: registry.registry().into() });
+    }
+    Ok(())
 }
 
 /// Some repository of a registry that is named by its host.

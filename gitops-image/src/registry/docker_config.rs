@@ -11,11 +11,20 @@ use super::{RegistryCredentials, RegistryError};
 /// No file of credentials is larger, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// The credentials in a configuration of Docker, each with the host of its registry. Entries without a user and a password, and
-/// without a registry's token, are left out: a helper has those.
+/// What credentials in a configuration of Docker are for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct For {
+    /// The host of a registry.
+    pub(super) host: String,
+    /// The repositories at and below this path there; all of them if it is empty.
+    pub(super) path: String,
+}
+
+/// The credentials in a configuration of Docker. Entries without a user and a password, and without a registry's token, are left out:
+/// a helper has those.
 ///
 /// What is wrong is told without the text.
-pub(super) fn read(text: &[u8]) -> Result<Vec<(String, RegistryCredentials)>, RegistryError> {
+pub(super) fn read(text: &[u8]) -> Result<Vec<(For, RegistryCredentials)>, RegistryError> {
     #[derive(Deserialize)]
     struct Config {
         #[serde(default)]
@@ -28,9 +37,9 @@ pub(super) fn read(text: &[u8]) -> Result<Vec<(String, RegistryCredentials)>, Re
     let config: Config =
         serde_json::from_slice(text).map_err(|_| invalid("it is not the JSON that Docker writes"))?;
     let mut found = Vec::new();
-    for (registry, auth) in config.auths {
-        if let Some(credentials) = auth.credentials().map_err(invalid)? {
-            found.push((host(&registry).to_owned(), credentials));
+    for (key, auth) in config.auths {
+        if let (Some(credentials), Some(place)) = (auth.credentials().map_err(invalid)?, place(&key)) {
+            found.push((place, credentials));
         }
     }
     Ok(found)
@@ -41,6 +50,7 @@ struct Entry {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
+    identitytoken: Option<String>,
     registrytoken: Option<String>,
 }
 
@@ -48,6 +58,10 @@ impl Entry {
     fn credentials(self) -> Result<Option<RegistryCredentials>, &'static str> {
         if let Some(token) = self.registrytoken.filter(|token| !token.is_empty()) {
             return Ok(Some(RegistryCredentials::bearer(token)));
+        }
+        // Only a token service takes it; the user beside it has no password.
+        if self.identitytoken.is_some_and(|token| !token.is_empty()) {
+            return Ok(None);
         }
         if let (Some(user), Some(password)) = (self.username, self.password)
             && !user.is_empty()
@@ -64,11 +78,17 @@ impl Entry {
     }
 }
 
-/// The host in a key: older ones are URLs, as `https://index.docker.io/v1/` is.
-fn host(registry: &str) -> &str {
-    let rest = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://"));
-    let rest = rest.unwrap_or(registry);
-    rest.split_once('/').map_or(rest, |(host, _)| host)
+/// What a key names: older ones are URLs, as `https://index.docker.io/v1/` is. None if that is no part of a registry: Docker keeps
+/// other things below that URL, such as `access-token`.
+fn place(key: &str) -> Option<For> {
+    let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let path = match path.trim_end_matches('/') {
+        "v1" | "v2" => "",
+        path if path.starts_with("v1/") || path.starts_with("v2/") => return None,
+        path => path,
+    };
+    Some(For { host: host.to_owned(), path: path.to_owned() })
 }
 
 #[cfg(test)]
@@ -84,16 +104,23 @@ mod tests {
                 "r.example:5000": {"registrytoken": "t0ken"},
                 "helped.example": {},
                 "empty.example": {"auth": ""},
-                "http://old.example/v2": {"auth": "YTpi"}
+                "http://old.example/v2": {"auth": "YTpi"},
+                "https://index.docker.io/v1/access-token": {"auth": "YTpi"},
+                "r.example/team/a/": {"auth": "YTpi"},
+                "identified.example": {"auth": "YTo=", "username": "a", "password": "", "identitytoken": "t0ken"}
             },
             "credsStore": "desktop", "HttpHeaders": {"User-Agent": "x"}
         }"#;
         let found = read(text).unwrap();
         let basic = |n: usize| found[n].1.basic_header().unwrap().unwrap().to_str().unwrap().to_owned();
-        let hosts: Vec<_> = found.iter().map(|(host, _)| host.as_str()).collect();
-        assert_eq!(hosts, ["ghcr.io", "old.example", "index.docker.io", "r.example:5000"]);
+        let places: Vec<_> =
+            found.iter().map(|(place, _)| (place.host.as_str(), place.path.as_str())).collect();
+        let whole = |host| (host, "");
+        let team = ("r.example", "team/a");
+        let hub = whole("index.docker.io");
+        assert_eq!(places, [whole("ghcr.io"), whole("old.example"), hub, team, whole("r.example:5000")]);
         assert_eq!((basic(0), basic(2)), ("Basic YWRhOnB3".into(), "Basic Ym90OnA6dw==".into()));
-        assert_eq!(found[3].1.bearer_header().unwrap().unwrap(), "Bearer t0ken");
+        assert_eq!(found[4].1.bearer_header().unwrap().unwrap(), "Bearer t0ken");
         assert!(read(b"{}").unwrap().is_empty());
     }
 

@@ -129,7 +129,7 @@ impl RegistryClient {
             client: &self.client,
             settings: &self.settings,
             origin: &origin,
-            may_leave: !self.authority.has_credentials(repository.registry()),
+            may_leave: !self.authority.has_credentials(repository),
         };
         let known = self.authority.known(repository)?;
         let asked = exchange::Asked { method, url, accept };

@@ -122,6 +122,56 @@ async fn a_pull_secret_is_enough() {
     assert!(matches!(error, RegistryError::InvalidDockerConfig { .. }), "{error:?}");
 }
 
+fn docker_config(auths: &[(String, &str)]) -> String {
+    let auths: Vec<_> = auths.iter().map(|(key, auth)| format!("{key:?}:{auth}")).collect();
+    format!("{{\"auths\":{{{}}}}}", auths.join(","))
+}
+
+/// The password of another path goes nowhere: `other` has it.
+#[tokio::test]
+async fn a_pull_secret_may_be_for_a_part_of_a_registry() {
+    let registry = start(Access::Basic { user: "bot".into(), password: "pw".into() }).await;
+    let (host, right, wrong) = (registry.host(), "{\"auth\":\"Ym90OnB3\"}", "{\"auth\":\"Ym90Ong=\"}");
+    let build = |auths: &[(String, &str)]| {
+        let client = plain(&host).allow_credentials_over_http();
+        client.with_docker_config(docker_config(auths))
+    };
+    let key = |path: &str| format!("{host}{path}");
+    for auths in [
+        [(key("/shop"), right), (key("/team-z"), wrong)],
+        [(key("/shop"), right), (key("/shop/webs"), wrong)],
+        [(key("/shop/web"), right), (key("/shop"), wrong)],
+        [(key("/shop/web/"), right), (key(""), wrong)],
+        [(key(""), right), (key("/sho"), wrong)],
+        [(key("/v2/"), right), (key("/v2/zzz"), wrong)],
+        [(format!("http://{host}/v1/"), right), (format!("http://{host}/v1/refresh-token"), wrong)],
+    ] {
+        let client = build(&auths).build().unwrap();
+        assert_eq!(tags(&client, &registry).await.unwrap(), ["1"], "{auths:?}");
+    }
+    for auths in [[(key("/team-z"), right)], [(key("/shop/w"), right)], [(key("/v1/shop"), right)]] {
+        registry.take_requests();
+        let client = build(&auths).build().unwrap();
+        assert_eq!(error(tags(&client, &registry).await).0.class, Class::Denied, "{auths:?}");
+        assert!(registry.take_requests().iter().all(|request| authorization(request).is_none()), "{auths:?}");
+    }
+    // What is given by itself goes before all of them.
+    let builder = build(&[(key("/shop"), wrong)]);
+    let client = builder.with_credentials(&host, RegistryCredentials::basic("bot", "pw")).build().unwrap();
+    assert_eq!(tags(&client, &registry).await.unwrap(), ["1"]);
+}
+
+/// Beside an identity token there is a user without a password, which is none.
+#[tokio::test]
+async fn with_an_identity_token_a_registry_is_asked_as_anybody() {
+    let registry = start(token(true)).await;
+    let entry = "{\"auth\":\"Ym90Og==\",\"identitytoken\":\"s3cr3t\"}";
+    let builder = plain(&registry.host()).allow_credentials_over_http();
+    let client = builder.with_docker_config(docker_config(&[(registry.host(), entry)])).build().unwrap();
+    assert_eq!(tags(&client, &registry).await.unwrap(), ["1"]);
+    assert_eq!(authorization(&registry.take_requests()[1]), None);
+}
+
 /// A token that a registry no longer takes is replaced once, and what it refuses then is denied.
 #[tokio::test]
 async fn a_token_that_is_refused_is_replaced_once() {

@@ -60,17 +60,21 @@ impl SetImage {
     }
 }
 
-/// The digest that is marked beside the tag of an image: in the same value, or in one of its own.
+/// The digest that is marked beside the tag of an image: in the same value, or in one of its own. One of another repository, or a
+/// text that only holds the place of a digest, is none.
 fn digest_in_use(values: &[(MarkedPart, String)], image: &ImageRef) -> Option<String> {
+    let is_same_name = |name: &ImageRef| name.is_same_repository(image);
     let whole = values.iter().filter(|(part, _)| *part == MarkedPart::Image).find_map(|(_, value)| {
         let used: ImageRef = value.parse().ok()?;
-        let is_same = used.name() == image.name() && used.tag() == image.tag();
+        let is_same = is_same_name(&used) && used.tag() == image.tag();
         used.digest().filter(|_| is_same).map(str::to_owned)
     });
     whole.or_else(|| {
-        let of = |wanted| values.iter().find(|(part, _)| *part == wanted).map(|(_, value)| value);
-        let is_same = of(MarkedPart::Tag).map(String::as_str) == image.tag();
-        of(MarkedPart::Digest).filter(|_| is_same).cloned()
+        let of = |wanted| values.iter().find(|(part, _)| *part == wanted).map(|(_, value)| value.as_str());
+        let is_same = of(MarkedPart::Tag) == image.tag()
+            && of(MarkedPart::Name).is_none_or(|name| ImageRef::new(name).is_ok_and(|it| is_same_name(&it)));
+        let is_digest = |digest: &&str| image.clone().with_digest(digest).is_ok();
+        of(MarkedPart::Digest).filter(|_| is_same).filter(is_digest).map(str::to_owned)
     })
 }
 
@@ -120,5 +124,32 @@ mod tests {
         assert_eq!(digest_in_use(&parts("1.1"), &image), Some(digest('b')));
         assert_eq!(digest_in_use(&parts("1.0"), &image), None);
         assert_eq!(digest_in_use(&parts("1.0")[..1], &image), None);
+    }
+
+    #[test]
+    fn a_digest_is_kept_for_its_repository_alone() {
+        let digest = |n: char| format!("sha256:{}", String::from(n).repeat(64));
+        let parts = |name: &str| {
+            let digest = (MarkedPart::Digest, digest('b'));
+            vec![(MarkedPart::Name, name.to_owned()), (MarkedPart::Tag, "1.1".into()), digest]
+        };
+        let image: ImageRef = "acme/web:1.1".parse().unwrap();
+        assert_eq!(digest_in_use(&parts("acme/web"), &image), Some(digest('b')));
+        assert_eq!(digest_in_use(&parts("ghcr.io/acme/web"), &image), None);
+        assert_eq!(digest_in_use(&parts("acme/db"), &image), None);
+        assert_eq!(digest_in_use(&parts(""), &image), None);
+        // However it is spelled.
+        assert_eq!(digest_in_use(&parts("index.docker.io/acme/web"), &image), Some(digest('b')));
+        let whole = vec![(MarkedPart::Image, format!("Docker.io/acme/web:1.1@{}", digest('a')))];
+        assert_eq!(digest_in_use(&whole, &image), Some(digest('a')));
+    }
+
+    #[test]
+    fn a_placeholder_is_no_digest_in_use() {
+        let image: ImageRef = "acme/web:1.1".parse().unwrap();
+        for placeholder in ["", "sha256:", "to be set", "latest"] {
+            let values = [(MarkedPart::Tag, "1.1".to_owned()), (MarkedPart::Digest, placeholder.to_owned())];
+            assert_eq!(digest_in_use(&values, &image), None, "{placeholder:?}");
+        }
     }
 }
