@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use gitops_core::{Cx, RefSpec, RepoPath, Revision, Snapshot, Source as _, one_line};
+use gitops_core::{Class, Cx, RefSpec, RepoPath, Revision, Snapshot, Source as _, one_line};
 use gitops_git::{GitSource, HistoryOptions};
 
 use crate::args::Asked;
@@ -44,7 +44,7 @@ impl Place {
         Ok(())
     }
 
-    /// A revision by its name; a commit by the beginning of its id too, if it is in the history.
+    /// A revision by its name, of a branch before a tag; a commit by the beginning of its id too, if it is in the history.
     pub(crate) async fn named(&self, name: &str) -> anyhow::Result<Revision> {
         let hex = name.bytes().all(|c| c.is_ascii_hexdigit());
         if hex && (7..40).contains(&name.len()) {
@@ -59,8 +59,13 @@ impl Place {
         match parts::reference(name) {
             RefSpec::Commit(id) => Ok(Revision::new(id)),
             reference => {
-                let named = format!("{} is neither a reference nor a commit of the history", one_line(name));
-                self.source.resolve(&self.cx, &reference).await.context(named)
+                let mut found = self.source.resolve(&self.cx, &reference).await;
+                let is_missing = matches!(&found, Err(fault) if fault.class == Class::NotFound);
+                if is_missing && let RefSpec::Branch(name) = reference {
+                    let tag = self.source.resolve(&self.cx, &RefSpec::Tag(name)).await;
+                    found = tag.or(found);
+                }
+                found.with_context(|| format!("{} is no branch, tag or commit of the history", one_line(name)))
             }
         }
     }

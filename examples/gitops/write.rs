@@ -53,6 +53,7 @@ pub(crate) async fn rollback(rollback: Rollback) -> anyhow::Result<Code> {
     let (cx, request) = (&desk.place.cx, desk.request()?);
     let outcome = if let Some(commits) = revert {
         let mut revert = desk.commits(&commits).await?;
+        revert = revert.within(desk.place.path.clone());
         if let Some(parent) = mainline {
             revert = revert.with_mainline(parent.get());
         }

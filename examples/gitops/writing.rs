@@ -52,8 +52,8 @@ pub(crate) struct Rollback {
     #[command(flatten)]
     pub(crate) commit: Committed,
     /// Undoes what this commit changed, or those of a range `A..B` (which does not undo A), and keeps what came after them.
-    /// A revert is of whole commits, whatever they changed: it takes no --path.
-    #[arg(long, value_name = "COMMIT", conflicts_with = "path")]
+    /// With --path, only what they changed there.
+    #[arg(long, value_name = "COMMIT")]
     pub(crate) revert: Option<String>,
     /// The parent of a merge to go back to, counted from 1: reverts of merges need it.
     #[arg(long, value_name = "PARENT", requires = "revert", conflicts_with_all = ["to", "last_good"])]

@@ -41,8 +41,7 @@ impl Bare {
         let mut command = Command::new(program("gitops"));
         command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("RUST_LOG").args(args);
         command.env_remove("GITOPS_AUTHOR").args(["--repo", &self.path(), "--mirror", &mirror]);
-        // A revert is of whole commits.
-        if !args.iter().any(|arg| ["--path", "--revert"].contains(arg)) {
+        if !args.contains(&"--path") {
             command.args(["--path", "apps/shop"]);
         }
         command.output().unwrap()
@@ -203,13 +202,18 @@ fn what_is_not_found_says_where_it_was_looked_for() {
 }
 
 #[test]
-fn a_revert_is_of_whole_commits() {
+fn a_revert_is_of_what_was_changed_at_the_path() {
     let bare = Bare::with(&[("apps/shop/web.yaml", WEB), ("apps/blog/web.yaml", WEB)]);
     bare.json(&["set", "image", "shop:web=ghcr.io/acme/web:1.1", "--path", "apps"]);
     let (head, revert) = (bare.head(), ["rollback", "--revert", "main"]);
-    let said = complaint(&bare.gitops(&[&revert[..], &["--path", "apps/shop"]].concat()));
-    assert!(said.contains("--path") && bare.head() == head, "{said}");
-    bare.json(&revert);
+    bare.git(&["tag", "v2", "main"]);
+    let nothing = complaint(&bare.gitops(&[&revert[..], &["--path", "apps/other"]].concat()));
+    assert!(nothing.contains("apps/other") && bare.head() == head, "{nothing}");
+    bare.json(&[&revert[..], &["--path", "apps/shop"]].concat());
+    assert_eq!(bare.git(&["show", "main:apps/shop/web.yaml"]), WEB);
+    assert_ne!(bare.git(&["show", "main:apps/blog/web.yaml"]), WEB);
+    // All of it, by the short name of a tag.
+    bare.json(&["rollback", "--revert", "v2", "--path", ""]);
     assert_eq!(bare.git(&["show", "main:apps/blog/web.yaml"]), WEB);
 }
 

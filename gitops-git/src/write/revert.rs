@@ -1,12 +1,14 @@
 //! Reverting commits: a three-way merge of trees for each, as `git revert` does it.
 
-use gitops_core::Revision;
+use gitops_core::{RepoPath, Revision};
 use gix::bstr::ByteSlice as _;
 use gix::traverse::commit::topo;
 
 use super::WriteError;
 use super::error::damaged;
+use super::files::entry_at;
 use super::merge::merge;
+use super::restore::with_entry;
 use super::work::{Made, tree_of};
 use crate::GitError;
 use crate::explain::subject;
@@ -22,6 +24,7 @@ pub struct Revert {
     newest: gix::ObjectId,
     after: Option<gix::ObjectId>,
     mainline: Option<usize>,
+    within: RepoPath,
 }
 
 impl Revert {
@@ -30,7 +33,7 @@ impl Revert {
     /// # Errors
     /// [`GitError::InvalidReference`] if the revision is no full commit id.
     pub fn commit(revision: &Revision) -> Result<Self, GitError> {
-        Ok(Self { newest: commit_id(&revision.id)?, after: None, mainline: None })
+        Ok(Self { newest: commit_id(&revision.id)?, after: None, mainline: None, within: RepoPath::root() })
     }
 
     /// All commits that `newest` has in its history, itself included, and `after` has not (`after..newest` for Git), from the
@@ -47,6 +50,14 @@ impl Revert {
     #[must_use]
     pub fn with_mainline(mut self, parent: usize) -> Self {
         self.mainline = Some(parent);
+        self
+    }
+
+    /// Reverts what the commits changed at and below a path, and nothing else. Of a range, those that changed nothing there are
+    /// left out. A file that was moved into the path, or out of it, is one that was added there, or removed.
+    #[must_use]
+    pub fn within(mut self, path: RepoPath) -> Self {
+        self.within = path;
         self
     }
 
@@ -67,18 +78,28 @@ impl Revert {
         for id in commits {
             stop.check()?;
             let done = self.one(repo, id)?;
-            tree = merged(repo, id, done.tree, tree, done.before)?;
-            reverted.push(done);
+            let before = self.before_within(repo, &done)?;
+            if before != done.tree || self.within.is_root() {
+                tree = merged(repo, id, done.tree, tree, before)?;
+                reverted.push(done);
+            }
+        }
+        if reverted.is_empty() {
+            return Err(cannot(self.newest, format!("nothing was changed in {}", self.within)));
         }
         let notes: Vec<_> =
             reverted.iter().map(|done| format!("This reverts commit {}.", done.said)).collect();
+        let within = match self.within.as_str() {
+            "" => String::new(),
+            path => format!("\nOnly what is in {path} is reverted.\n"),
+        };
         let message = match &*reverted {
-            [only] => format!("Revert \"{}\"\n\n{}\n", only.subject, notes.join("\n")),
+            [only] => format!("Revert \"{}\"\n\n{}\n{within}", only.subject, notes.join("\n")),
             several => {
                 let lines = several
                     .iter()
                     .map(|done| format!("This reverts commit {}, \"{}\".\n", done.said, done.subject));
-                format!("Revert {} commits\n\n{}", several.len(), lines.collect::<String>())
+                format!("Revert {} commits\n\n{}{within}", several.len(), lines.collect::<String>())
             }
         };
         Ok(Made { tree, notes, message: Some(message) })
@@ -105,6 +126,18 @@ impl Revert {
             return Err(cannot(self.newest, "the range holds no commit: the later one comes second".into()));
         }
         Ok(commits)
+    }
+
+    /// The tree of a commit without what it changed there.
+    fn before_within(&self, repo: &gix::Repository, done: &Reverted) -> Result<gix::ObjectId, WriteError> {
+        if self.within.is_root() {
+            return Ok(done.before);
+        }
+        let was = entry_at(repo, done.before, &self.within)?;
+        if was == entry_at(repo, done.tree, &self.within)? {
+            return Ok(done.tree);
+        }
+        with_entry(repo, done.tree, &self.within, was)
     }
 
     fn one(&self, repo: &gix::Repository, id: gix::ObjectId) -> Result<Reverted, WriteError> {

@@ -61,6 +61,15 @@ impl Hand {
         made
     }
 
+    /// A commit after another one that has what a third one had at a path, and else what that has.
+    pub fn with(&self, of: &str, path: &str, from: &str) -> String {
+        let tree = self.restore(of, from, path).unwrap_or_else(|| {
+            self.git(&["rm", "-r", "--quiet", "--ignore-unmatch", "--", path]).unwrap();
+            self.git(&["write-tree"]).unwrap()
+        });
+        self.git(&["commit-tree", "-p", of, "-m", "with", &tree]).unwrap()
+    }
+
     /// The tree that restoring makes of a commit.
     pub fn restore(&self, of: &str, from: &str, path: &str) -> Option<String> {
         self.go(of);

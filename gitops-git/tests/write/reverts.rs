@@ -52,6 +52,34 @@ async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut D
     }
 }
 
+/// What a commit changed at a path is undone as by a commit that changes nothing else back.
+async fn one_revert_within(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) {
+    let (revision, parents) = world.pick(dice);
+    let within = *dice.pick(&PATHS);
+    if parents != 1 {
+        return;
+    }
+    let place = format!("seed {}: {} {within}", world.seed, revision.id);
+    let revert = Revert::commit(&revision).unwrap().within(path(within));
+    let ours = writer.revert(&cx(), &on_branch(nth), &revert).await;
+    let before = format!("{}^", revision.id);
+    if world.git(&["diff", "--name-only", &before, &revision.id, "--", within]).is_empty() {
+        let nothing = error(ours);
+        assert!(matches!(nothing, WriteError::CannotRevert { .. }), "{place}: {nothing}");
+        return;
+    }
+    match hand.cherry_pick("main", &hand.with(&revision.id, within, &before)) {
+        Ok(theirs) => {
+            let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
+            assert_eq!(world.tree_of(ours), theirs, "{place}");
+        }
+        Err(theirs) => {
+            let conflict = error(ours);
+            assert!(matches!(conflict, WriteError::Conflict { .. }), "{place}: {conflict} {theirs:?}");
+        }
+    }
+}
+
 async fn one_restore(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) {
     let (Revision { id, .. }, _) = world.pick(dice);
     let file = *dice.pick(&PATHS);
@@ -73,6 +101,7 @@ async fn reverts_and_restores_are_what_git_makes_of_random_histories() {
         let (writer, hand) = (world.writer(), Hand::new(&world.bare()));
         let mut dice = Dice::new(seed ^ 0x5eed);
         for nth in 0..4 {
+            one_revert_within(&world, &hand, &writer, &mut dice, nth + 100).await;
             if one_revert(&world, &hand, &writer, &mut dice, nth * 2).await {
                 clean += 1;
             } else {
@@ -140,6 +169,21 @@ async fn a_range_is_one_commit() {
     let none = error(local(&repo).revert(&cx(), &on_main(), &one).await);
     assert!(matches!(none, WriteError::CannotRevert { .. }), "{none}");
     fsck(&repo);
+}
+
+#[tokio::test]
+async fn of_a_range_what_it_changed_elsewhere_stays() {
+    let repo = Repo::with(&[("apps/shop/a", "1\n"), ("apps/blog/a", "1\n")]);
+    let first = repo.head();
+    repo.commit("both", &[("apps/shop/a", "2\n"), ("apps/blog/a", "2\n")]);
+    repo.commit("the blog", &[("apps/blog/a", "3\n")]);
+    let newest = repo.commit("the shop", &[("apps/shop/b", "1\n")]);
+    let range = Revert::range(&Revision::new(&first), &Revision::new(&newest)).unwrap();
+    let done = written(local(&repo).revert(&cx(), &on_main(), &range.within(path("apps/shop"))).await);
+    let changed: Vec<_> = done.changed.iter().map(ToString::to_string).collect();
+    assert_eq!(changed, ["M apps/shop/a", "D apps/shop/b"]);
+    assert!(done.message.starts_with("Revert 2 commits\n\n"), "{}", done.message);
+    assert!(!done.message.contains("the blog") && done.message.contains("Only what is in apps/shop"));
 }
 
 #[tokio::test]
