@@ -97,6 +97,18 @@ impl Proposal {
         Ok((name.to_owned(), if self.replaces { target.or_replace() } else { target }))
     }
 
+    /// Fails for a pull request that no host could open, before a branch is pushed for it.
+    pub(crate) fn check(&self, head: &str, base: &str) -> anyhow::Result<()> {
+        Ok(self.wanted(head, base, "a title").check()?)
+    }
+
+    fn wanted(&self, head: &str, base: &str, message: &str) -> PullRequest {
+        let (title, body) = message.split_once('\n').unwrap_or((message, ""));
+        PullRequest::new(shortened_line(title), head, base)
+            .with_body(shortened(body.trim()))
+            .with_labels(self.label.iter().cloned())
+    }
+
     /// Opens a pull request for a branch, or updates the one that is open. It says what the commit's message says.
     pub(crate) async fn open(
         &self,
@@ -105,10 +117,44 @@ impl Proposal {
         (head, base): (&str, &str),
         message: &str,
     ) -> Result<Opened, Fault> {
-        let (title, body) = message.split_once('\n').unwrap_or((message, ""));
-        let wanted = PullRequest::new(title, head, base)
-            .with_body(body.trim())
-            .with_labels(self.label.iter().cloned());
-        host.open_or_update(cx, &wanted).await
+        host.open_or_update(cx, &self.wanted(head, base, message)).await
+    }
+}
+
+/// Titles and bodies that hosts take have no more characters, with some to spare.
+const MAX_TITLE: usize = 200;
+const MAX_BODY: usize = 60_000;
+
+fn shortened_line(title: &str) -> String {
+    match title.char_indices().nth(MAX_TITLE) {
+        Some((end, _)) => format!("{}…", title[..end].trim_end()),
+        None => title.to_owned(),
+    }
+}
+
+/// As many lines as there is room for. All of them are in the commit's message.
+fn shortened(body: &str) -> String {
+    let Some((end, _)) = body.char_indices().nth(MAX_BODY) else { return body.to_owned() };
+    let kept = body[..end].rsplit_once('\n').map_or(&body[..end], |(lines, _)| lines);
+    let left_out = body[kept.len()..].trim_start().lines().count();
+    format!("{kept}\n\n… and {left_out} lines more, in the commit's message.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_where_a_line_ends() {
+        let all: Vec<String> = (0..9_000).map(|n| format!("file {n} ä")).collect();
+        let body = shortened(&all.join("\n"));
+        assert!(body.chars().count() < 65_536);
+        let (kept, rest) = body.split_once("\n\n").unwrap();
+        let kept = kept.lines().count();
+        assert!(all[..kept].iter().map(String::as_str).eq(body.lines().take(kept)));
+        assert_eq!(rest, format!("… and {} lines more, in the commit's message.", 9_000 - kept));
+        assert_eq!((shortened("a\nb"), shortened_line("a")), ("a\nb".into(), "a".into()));
+        assert_eq!(shortened_line(&"ä".repeat(300)).chars().count(), MAX_TITLE + 1);
+        assert!(shortened(&"ä".repeat(70_000)).chars().count() < 65_536);
     }
 }

@@ -102,7 +102,9 @@ impl Desk {
         let host = asked.proposal.host(repository)?;
         let (head, target) = if host.is_some() {
             let path = RepoPath::new(&repository.path)?;
-            asked.proposal.head(&base, branch_of(words, &base, &path, change))?
+            let (head, target) = asked.proposal.head(&base, branch_of(words, &base, &path, change))?;
+            asked.proposal.check(&head, &base)?;
+            (head, target)
         } else {
             (base.clone(), Target::branch(&base))
         };

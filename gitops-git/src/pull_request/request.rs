@@ -5,6 +5,9 @@ use gitops_core::RefSpec;
 use super::PullRequestError;
 use crate::reference::Want;
 
+/// GitHub takes no longer body.
+const MAX_BODY_CHARS: usize = 65_536;
+
 /// Gitea cuts a title off after 255, with the prefix of a draft; GitHub refuses longer ones.
 const MAX_TITLE_CHARS: usize = 240;
 /// What GitHub and Gitea allow.
@@ -28,7 +31,7 @@ const MAX_LABELS: usize = 100;
 pub struct PullRequest {
     /// One line of at most 240 characters.
     pub title: String,
-    /// Markdown; may be empty.
+    /// Markdown, of at most 65,536 characters; may be empty.
     pub body: String,
     /// Labels that it has, beside what others give it. Upper and lower case are the same.
     pub labels: Vec<String>,
@@ -81,14 +84,22 @@ impl PullRequest {
         self
     }
 
-    /// Fails for what no host could open, as far as that can be told.
-    pub(super) fn check(&self) -> Result<(), PullRequestError> {
+    /// Fails for what no host could open, as far as that can be told: to be asked before a branch is pushed for it.
+    /// [`PullRequests::open_or_update`](super::PullRequests::open_or_update) asks it, too.
+    ///
+    /// # Errors
+    /// [`PullRequestError::InvalidRequest`] says what is wrong, and
+    /// [`GitError::InvalidReference`](crate::GitError::InvalidReference) which name is none of a branch.
+    pub fn check(&self) -> Result<(), PullRequestError> {
         let invalid = |reason: &str| Err(PullRequestError::InvalidRequest { reason: reason.into() });
         if self.title.trim().is_empty() {
             return invalid("it has no title");
         }
         if self.title.chars().any(char::is_control) || self.title.chars().count() > MAX_TITLE_CHARS {
             return invalid("its title is to be one line of at most 240 characters");
+        }
+        if self.body.chars().count() > MAX_BODY_CHARS {
+            return invalid("its body is longer than 65,536 characters");
         }
         let is_label = |label: &String| {
             !label.trim().is_empty()
