@@ -1,6 +1,7 @@
 //! The files of the tip that a commit is made on, as an edit sees and changes them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gitops_core::{Entry, EntryKind, Fault, RepoPath};
 use gix::bstr::ByteSlice as _;
@@ -60,6 +61,8 @@ pub struct Files<'a> {
     bytes: u64,
     pub(super) limits: FileLimits,
     pub(super) silent: Silent,
+    /// Whether whoever waits for it has gone.
+    stop: &'a AtomicBool,
 }
 
 /// How much an edit may read and write.
@@ -106,8 +109,9 @@ impl<'a> Files<'a> {
         root: gix::ObjectId,
         limits: FileLimits,
         silent: Silent,
+        stop: &'a AtomicBool,
     ) -> Self {
-        Self { repo, root, changes: BTreeMap::new(), notes: Vec::new(), bytes: 0, limits, silent }
+        Self { repo, root, changes: BTreeMap::new(), notes: Vec::new(), bytes: 0, limits, silent, stop }
     }
 
     /// The content of a file, with what was changed; `None` if there is no such file.
@@ -247,6 +251,11 @@ impl<'a> Files<'a> {
             return Ok(Some(Mode::Tree));
         }
         Ok(self.entry(path)?.map(|(_, mode)| mode))
+    }
+
+    /// Fails when nobody waits for it any more.
+    pub(super) fn check_wanted(&self) -> Result<(), WriteError> {
+        if self.stop.load(Ordering::Relaxed) { Err(GitError::Cancelled.into()) } else { Ok(()) }
     }
 
     pub(super) fn is_changed(&self, path: &RepoPath) -> bool {

@@ -15,6 +15,7 @@ use gix::objs::tree::EntryKind as Mode;
 use super::WriteError;
 use super::differing::Leaf;
 use super::error::damaged;
+use crate::stop::Stop;
 
 /// Files that are larger are not merged line by line.
 const MAX_MERGED_BYTES: u64 = 16 * 1024 * 1024;
@@ -26,10 +27,12 @@ pub(super) fn merge(
     base: gix::ObjectId,
     ours: gix::ObjectId,
     theirs: gix::ObjectId,
+    stop: &Stop,
 ) -> Result<Result<gix::ObjectId, BTreeSet<BString>>, WriteError> {
     let (our, their) = (Side::new(repo, base, ours)?, Side::new(repo, base, theirs)?);
     let mut plan = Plan::default();
     for (path, there) in &their.changed {
+        stop.check()?;
         let here = our.changed.get(path);
         plan.take(repo, path, there, here)?;
     }

@@ -80,7 +80,7 @@ impl Revert {
             let done = self.one(repo, id)?;
             let before = self.before_within(repo, &done)?;
             if before != done.tree || self.within.is_root() {
-                tree = merged(repo, id, done.tree, tree, before)?;
+                tree = merged(repo, &done, tree, before, stop)?;
                 reverted.push(done);
             }
         }
@@ -170,7 +170,7 @@ impl Revert {
             None => gix::ObjectId::empty_tree(id.kind()),
         };
         let message = commit.message_raw().map_err(|error| damaged(&error))?.to_str_lossy().into_owned();
-        Ok(Reverted { tree: tree_of(repo, id)?, before, said, subject: subject(&message) })
+        Ok(Reverted { id, tree: tree_of(repo, id)?, before, said, subject: subject(&message) })
     }
 }
 
@@ -179,6 +179,7 @@ fn cannot(commit: gix::ObjectId, reason: String) -> WriteError {
 }
 
 struct Reverted {
+    id: gix::ObjectId,
     tree: gix::ObjectId,
     /// The tree of the parent.
     before: gix::ObjectId,
@@ -187,16 +188,16 @@ struct Reverted {
     subject: String,
 }
 
-/// `ours` with the changes from `ancestor` to `theirs`.
+/// `ours` with the changes from a commit to what was before it.
 fn merged(
     repo: &gix::Repository,
-    commit: gix::ObjectId,
-    ancestor: gix::ObjectId,
+    commit: &Reverted,
     ours: gix::ObjectId,
-    theirs: gix::ObjectId,
+    before: gix::ObjectId,
+    stop: &Stop,
 ) -> Result<gix::ObjectId, WriteError> {
-    merge(repo, ancestor, ours, theirs)?.map_err(|conflicts| WriteError::Conflict {
-        commit: commit.to_string(),
+    merge(repo, commit.tree, ours, before, stop)?.map_err(|conflicts| WriteError::Conflict {
+        commit: commit.id.to_string(),
         paths: conflicts.iter().map(|path| path.to_str_lossy().into_owned()).collect(),
     })
 }

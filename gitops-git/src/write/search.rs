@@ -130,6 +130,7 @@ impl Files<'_> {
             if self.silent.has(key, id) {
                 continue;
             }
+            self.check_wanted()?;
             let here = found.directories.len();
             found.directories.push(Directory { id, above, is_silent: true });
             let tree = self.repo.find_tree(id).map_err(|error| damaged(&error))?;
@@ -217,6 +218,9 @@ fn mentions(content: &[u8], texts: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicBool;
+
+    use gitops_core::Class;
 
     use proptest::prelude::*;
 
@@ -235,6 +239,7 @@ mod tests {
     ];
     const PATHS: [&str; 7] = ["", "x", "x/y", "x/.hidden", "x/b.yml", "x/readme.md", "none"];
     const CONTENTS: [&str; 4] = ["", "one", "two: one", "two"];
+    static GO_ON: AtomicBool = AtomicBool::new(false);
     const LIMITS: FileLimits = FileLimits { file: 64, written: 1 << 20 };
 
     /// What a search has to find, by what is said of it.
@@ -281,7 +286,7 @@ mod tests {
             let mut root = repo.empty_tree().id;
             let (silent, mut model) = (Silent::default(), BTreeMap::new());
             for changes in commits {
-                let mut files = Files::new(&repo, root, LIMITS, silent.clone());
+                let mut files = Files::new(&repo, root, LIMITS, silent.clone(), &GO_ON);
                 compare(&files, &model);
                 for (file, content) in changes {
                     let (name, path) = (FILES[file], RepoPath::new(FILES[file]).unwrap());
@@ -304,13 +309,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let repo = gix::init_bare(dir.path()).unwrap();
         let silent = Silent::default();
-        let mut files = Files::new(&repo, repo.empty_tree().id, LIMITS, silent.clone());
+        let mut files = Files::new(&repo, repo.empty_tree().id, LIMITS, silent.clone(), &GO_ON);
         for n in 0..1_200 {
             let content = if n == 700 { "one" } else { "two" };
             files.write(&RepoPath::new(&format!("d{}/{n}.yaml", n % 40)).unwrap(), content).unwrap();
         }
         let (root, _) = files.finish().unwrap();
-        let files = Files::new(&repo, root, LIMITS, silent);
+        let files = Files::new(&repo, root, LIMITS, silent, &GO_ON);
         let candidates = || files.collect(root, &RepoPath::root(), "one").unwrap().candidates.len();
         assert_eq!(candidates(), 1_200);
         assert_eq!(files.mentioning(&RepoPath::root(), &["one"]).unwrap().len(), 1);
@@ -324,7 +329,7 @@ mod tests {
         let large = repo.write_blob([b'a'; 65]).unwrap();
         let mut editor = repo.edit_tree(repo.empty_tree().id).unwrap();
         editor.upsert("x/a.yaml", Mode::Blob, large).unwrap();
-        let files = Files::new(&repo, editor.write().unwrap().detach(), LIMITS, Silent::default());
+        let files = Files::new(&repo, editor.write().unwrap().detach(), LIMITS, Silent::default(), &GO_ON);
         for _ in 0..2 {
             let fault = files.mentioning(&RepoPath::root(), &["one"]).unwrap_err();
             assert!(fault.to_string().contains("x/a.yaml"), "{fault}");
@@ -343,9 +348,12 @@ mod tests {
             }
             tree = editor.write().unwrap().detach();
         }
-        let files = Files::new(&repo, tree, LIMITS, Silent::default());
+        let files = Files::new(&repo, tree, LIMITS, Silent::default(), &GO_ON);
         let fault = files.mentioning(&RepoPath::root(), &["one"]).unwrap_err();
         assert!(fault.to_string().contains("directories"), "{fault}");
+        let stop = AtomicBool::new(true);
+        let files = Files::new(&repo, tree, LIMITS, Silent::default(), &stop);
+        assert_eq!(files.mentioning(&RepoPath::root(), &["one"]).unwrap_err().class, Class::Cancelled);
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Work {
     ) -> Result<Made, WriteError> {
         match self {
             Self::Edit(edit) => {
-                let mut files = Files::new(repo, tree, limits, silent.clone());
+                let mut files = Files::new(repo, tree, limits, silent.clone(), stop.flag());
                 edit.apply(&mut files).map_err(WriteError::Edit)?;
                 let (tree, notes) = files.finish()?;
                 let with_notes = |subject: String| format!("{}\n\n{}", one_line(&subject), notes.join("\n"));
