@@ -65,7 +65,8 @@ impl Place {
                     let tag = self.source.resolve(&self.cx, &RefSpec::Tag(name)).await;
                     found = tag.or(found);
                 }
-                found.with_context(|| format!("{} is no branch, tag or commit of the history", one_line(name)))
+                found
+                    .with_context(|| format!("{} is no branch, tag or commit of the history", one_line(name)))
             }
         }
     }

@@ -58,8 +58,8 @@ pub(crate) struct Rollback {
     /// The parent of a merge to go back to, counted from 1: reverts of merges need it.
     #[arg(long, value_name = "PARENT", requires = "revert", conflicts_with_all = ["to", "last_good"])]
     pub(crate) mainline: Option<NonZeroUsize>,
-    /// Puts all of --path back to what it was at a revision: a commit's id or the beginning of one (7 digits or more), a branch,
-    /// or a full name (`refs/tags/v1`).
+    /// Puts all of --path back to what it was at a revision: a commit's id or the beginning of one (7 digits or more), a branch, a
+    /// tag, or a full name (`refs/tags/v1`).
     #[arg(long, value_name = "REVISION", conflicts_with = "revert")]
     pub(crate) to: Option<String>,
     /// Puts all of --path back to the newest revision that was Healthy, as the cluster has recorded it.
@@ -183,14 +183,14 @@ mod tests {
         for good in [
             &["--revert", "a"][..],
             &["--revert", "a", "--mainline", "1"],
+            &["--revert", "a", "--path", "apps"],
             &["--to", "a", "--path", "apps"],
             &["--last-good", "--name", "shop", "--path", "apps"],
         ] {
             run(good).unwrap();
         }
         for bad in [
-            &["--revert", "a", "--path", "apps"][..],
-            &["--revert", "a", "--mainline", "0"],
+            &["--revert", "a", "--mainline", "0"][..],
             &["--revert", "a", "--name", "shop"],
             &["--to", "a", "--mainline", "1"],
             &["--to", "a", "--name", "shop"],

@@ -1,7 +1,7 @@
 //! A three-way merge of trees, as Git's `ort` makes it: by file, with renames followed on both sides.
 //!
-//! Two things are left to people that Git would do, or ask about: a directory that was renamed takes no files with it, and files
-//! that cannot both be at a path are a conflict.
+//! Two things are left to people that Git would do, or ask about: a directory that was renamed takes no files with it, and
+//! different files that would be at one path are a conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,7 +151,7 @@ impl Plan {
     }
 
     fn put(&mut self, path: BString, leaf: Leaf) {
-        if self.put.insert(path.clone(), leaf).is_some() {
+        if self.put.insert(path.clone(), leaf).is_some_and(|other| other != leaf) {
             self.conflicts.insert(path);
         }
     }
@@ -167,7 +167,7 @@ impl Plan {
         }
         let cleared = editor.write().map_err(|error| damaged(&error))?.detach();
         for (path, leaf) in &self.put {
-            if !is_free(repo, cleared, path.as_bstr())? {
+            if !takes(repo, cleared, path.as_bstr(), *leaf)? {
                 self.conflicts.insert(path.clone());
                 continue;
             }
@@ -258,15 +258,19 @@ fn merged_content(
     }
 }
 
-/// Whether a file can be put at a path of a tree.
-fn is_free(repo: &gix::Repository, tree: gix::ObjectId, path: &BStr) -> Result<bool, WriteError> {
+/// Whether a file can be put at a path of a tree, or is there.
+fn takes(repo: &gix::Repository, tree: gix::ObjectId, path: &BStr, leaf: Leaf) -> Result<bool, WriteError> {
     let mut at = tree;
-    for part in path.split_str("/") {
+    let mut parts = path.split_str("/");
+    while let Some(part) = parts.next() {
         let tree = repo.find_tree(at).map_err(|error| damaged(&error))?;
         match tree.find_entry(part) {
             None => return Ok(true),
             Some(entry) if entry.mode().is_tree() => at = entry.object_id(),
-            Some(_) => return Ok(false),
+            Some(entry) => {
+                let there = (entry.object_id(), entry.mode().kind());
+                return Ok(parts.next().is_none() && there == leaf);
+            }
         }
     }
     Ok(false)
