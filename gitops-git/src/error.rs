@@ -440,6 +440,21 @@ impl GitError {
         }
     }
 
+    /// The same error, with other texts in the place of those that may hold words of a server.
+    pub(crate) fn with_texts(mut self, other: impl Fn(&str) -> String) -> Self {
+        if let Self::Unsupported { detail: text }
+        | Self::Protocol { detail: text, .. }
+        | Self::NotGit { detail: text }
+        | Self::Denied { detail: text }
+        | Self::RepositoryNotFound { detail: text }
+        | Self::Unreachable { reason: text }
+        | Self::RedirectRefused { to: text, .. } = &mut self
+        {
+            *text = other(text);
+        }
+        self
+    }
+
     pub(crate) fn at(self, place: impl std::fmt::Display) -> Fault {
         Fault::new(self.class(), self).at(place)
     }

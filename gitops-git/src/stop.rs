@@ -30,7 +30,6 @@ struct Inner {
     /// Why the work fails, told by the part that knows: gix wraps errors until they cannot be told apart.
     failure: Mutex<Option<GitError>>,
     /// What the server was given and may repeat.
-    #[cfg(any(feature = "write", feature = "pull-request"))]
     secrets: Mutex<Vec<String>>,
     progress: Arc<dyn Progress>,
     #[cfg(feature = "https")]
@@ -50,7 +49,6 @@ impl Stop {
             in_pack: AtomicBool::new(false),
             children: Mutex::default(),
             failure: Mutex::default(),
-            #[cfg(any(feature = "write", feature = "pull-request"))]
             secrets: Mutex::default(),
             progress: cx.progress.clone(),
             #[cfg(any(feature = "https", feature = "ssh"))]
@@ -139,7 +137,7 @@ impl Stop {
     }
 
     /// Remembers what a server is given, so that it can be hidden in what that says.
-    #[cfg(all(feature = "https", any(feature = "write", feature = "pull-request")))]
+    #[cfg(feature = "https")]
     pub(crate) fn keep_secret(&self, secret: &str) {
         if !secret.is_empty() {
             lock(&self.0.secrets).push(secret.to_owned());
@@ -147,7 +145,6 @@ impl Stop {
     }
 
     /// A text of the server without the credentials that it was given, should it repeat one.
-    #[cfg(any(feature = "write", feature = "pull-request"))]
     pub(crate) fn hide(&self, text: &str) -> String {
         lock(&self.0.secrets).iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
@@ -198,7 +195,7 @@ pub(crate) async fn run<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(move || {
         let done = work(&stop);
         stop.reap();
-        done.map_err(|error| stop.explanation().unwrap_or(error))
+        done.map_err(|error| stop.explanation().unwrap_or(error).with_texts(|text| stop.hide(text)))
     });
     tokio::select! {
         biased;

@@ -7,7 +7,9 @@ mod common;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use common::cgi::answer_of;
 use common::log::listen;
+use common::server::{Reply, Request};
 use common::{Repo, Server, cx, http, sync};
 use gitops_core::{Cx, Fault, RefSpec, Source};
 use gitops_git::{Basic, Credentials, GitSource, Token, TokenFile};
@@ -208,6 +210,63 @@ async fn a_planted_token_is_nowhere() {
     assert_clean("what is shown", &shown);
     assert_clean("the log", &log);
     assert_clean_files(&repo.mirrors());
+}
+
+/// A server that repeats what it was sent, wherever its words turn up.
+#[tokio::test]
+async fn a_server_that_repeats_the_token_is_not_quoted() {
+    let log = listen();
+    let repo = Repo::with(&[("v", "1")]);
+    let server = Server::start(repo.root());
+    let as_user = server.url().replace("http://", &format!("http://{URL_ENCODED}@"));
+    let mut shown = String::new();
+    for builder in [
+        http(&server.url(), &repo.mirrors()).with_credentials(Token::new(TOKEN)),
+        http(&as_user, &repo.mirrors()),
+    ] {
+        let source = builder.build().unwrap();
+        let ways = [(in_an_error as Way, true), (in_a_header, false), (in_a_redirect, false)];
+        for (answer, to_fetches) in ways {
+            server.behave(|b| {
+                b.answers = Some(std::sync::Arc::new(move |request| {
+                    let is_fetch = request.body.windows(13).any(|part| part == b"command=fetch");
+                    (is_fetch || !to_fetches).then(|| answer(request))
+                }));
+            });
+            let result = sync(&source).await;
+            assert!(result.is_err());
+            note(&mut shown, result.map(drop));
+        }
+    }
+    let log = log.text();
+    assert!(log.contains("TRACE") && shown.contains("localhost:1/…"), "{shown}");
+    assert!(shown.contains("is refused: …") && shown.contains("page for …"), "{shown}");
+    assert_clean("what is shown", &shown);
+    assert_clean("the log", &log);
+    assert_clean_files(&repo.mirrors());
+}
+
+type Way = fn(&Request) -> Reply;
+
+fn in_an_error(request: &Request) -> Reply {
+    let line = format!("ERR {TOKEN} is refused: {}\n", sent(request));
+    let body = format!("{:04x}{line}", line.len() + 4);
+    Reply::Whole(answer_of("200 OK", &[("Content-Type", "application/x-git-upload-pack-result")], body))
+}
+
+fn in_a_header(request: &Request) -> Reply {
+    let kind = format!("page for {} or {TOKEN}", sent(request));
+    Reply::Whole(answer_of("200 OK", &[("Content-Type", &kind)], ""))
+}
+
+fn in_a_redirect(request: &Request) -> Reply {
+    let elsewhere = format!("http://localhost:1/{}", sent(request));
+    Reply::Whole(answer_of("302 Elsewhere", &[("Location", &elsewhere)], ""))
+}
+
+/// The credential, as it came.
+fn sent(request: &Request) -> &str {
+    request.header("authorization").unwrap().strip_prefix("Basic ").unwrap()
 }
 
 fn note(shown: &mut String, result: Result<(), Fault>) {

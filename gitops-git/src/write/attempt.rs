@@ -80,7 +80,7 @@ impl Attempt {
         });
         match talked {
             Ok(said) => said,
-            Err(error) if under_way && !refuses(&error) => Ok(Step::Unknown(error.to_string())),
+            Err(error) if under_way && !refuses(&error) => Ok(Step::Unknown(stop.hide(&error.to_string()))),
             Err(error) => {
                 if under_way {
                     lock(&self.sent).pop();
@@ -182,7 +182,7 @@ impl Attempt {
     fn verdict(&self, answer: &push::Answer, built: Built, stop: &Stop) -> Result<Step, WriteError> {
         let verdict = match report::read(&answer.report, &self.job.reference, &answer.remarks) {
             Ok(verdict) => verdict,
-            Err(error) => return Ok(Step::Unknown(error.to_string())),
+            Err(error) => return Ok(Step::Unknown(stop.hide(&error.to_string()))),
         };
         let landed = |built| Ok(Step::Landed(built));
         match if built.base.replaced().is_some() { verdict.of_replacing() } else { verdict } {

@@ -115,9 +115,12 @@ impl Who {
                 (at, Ok(error)) => GitError::CredentialProvider(Fault { class, at, source: error }),
                 (at, Err(source)) => GitError::CredentialProvider(Fault { class, at, source }),
             })?;
-        #[cfg(any(feature = "write", feature = "pull-request"))]
-        stop.keep_secret(&login.secret);
         let header = scheme.header(&login)?;
+        // Some hosts take a token for a user without a password.
+        stop.keep_secret(if login.secret.is_empty() { &login.user } else { &login.secret });
+        if let Some((_, sent)) = header.to_str().ok().and_then(|text| text.split_once(' ')) {
+            stop.keep_secret(sent);
+        }
         Ok(Some((login, header)))
     }
 }
