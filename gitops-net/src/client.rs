@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, redirect};
 
 use crate::address::Reach;
 use crate::text::chain;
+
+/// So many connections may end before a request was sent on them.
+const MAX_LOST: usize = 10;
 
 /// The process has chosen no TLS implementation. Libraries never do.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -50,4 +53,23 @@ pub fn authorities(pems: &[Vec<u8>]) -> Result<Vec<Certificate>, String> {
         authorities.extend(found);
     }
     Ok(authorities)
+}
+
+/// Sends a request, and waits for the head of the answer; on another connection if one ended before the request was sent on it,
+/// a few times. A request whose body is a stream is sent once.
+pub async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
+    for _ in 0..MAX_LOST {
+        let Some(again) = request.try_clone() else { break };
+        match again.send().await {
+            Err(error) if was_not_sent(&error) => {}
+            done => return done,
+        }
+    }
+    request.send().await
+}
+
+/// Whether the connection ended before the request was sent. hyper does not say why it did then; a server that does not like
+/// our certificate says so at that moment. The next connection tells.
+fn was_not_sent(error: &reqwest::Error) -> bool {
+    chain(error).contains("operation was canceled")
 }

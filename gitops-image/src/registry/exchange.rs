@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use gitops_core::Cx;
-use gitops_net::Failure;
+use gitops_net::{Failure, client};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, Url};
 use tokio::time::{Instant, timeout_at};
@@ -50,7 +50,7 @@ impl Exchange<'_> {
                 request = request.header(AUTHORIZATION, credential.clone());
             }
             cx.count_request();
-            let response = self.wait(cx, request.send()).await?.map_err(Failure::from)?;
+            let response = self.wait(cx, client::send(request)).await?.map_err(Failure::from)?;
             match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => url = self.redirected(&url, &response)?,
                 _ => return self.read(cx, asked, url, is_of_origin, response).await,

@@ -141,7 +141,7 @@ impl GitHubApp {
 
     async fn ask(&self, client: Client, url: Url) -> Result<Login, GitError> {
         let request = client.post(url).headers(self.headers()?).body(self.wish().to_string());
-        let mut response = request.send().await.map_err(explain)?;
+        let mut response = gitops_net::client::send(request).await.map_err(explain)?;
         let status = response.status();
         if status.is_redirection() {
             let to = redirected_to(&response);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gitops_net::{Failure, TlsFailure, retry_after};
+use gitops_net::{Failure, TlsFailure, client, retry_after};
 use gix::protocol::transport::Service;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, Url};
@@ -14,11 +14,8 @@ use reqwest::{Client, Method, Response, Url};
 use super::shown;
 use super::who::Who;
 use crate::GitError;
-use crate::error::{chain, shorten};
+use crate::error::shorten;
 use crate::stop::{Stop, lock};
-
-/// So many connections may end before a request was sent on them.
-const MAX_LOST: usize = 3;
 
 /// A request of the conversation.
 pub(crate) struct Asked {
@@ -35,30 +32,17 @@ pub(crate) struct Asked {
 impl Asked {
     /// Sends it, and waits for the head of the answer; again if the server refuses the credential and there is another.
     pub(crate) fn send(self, body: &[u8]) -> Result<Response, GitError> {
-        let mut lost = 0;
         loop {
             let mut headers = self.headers.clone();
             self.who.authorize(&self.url, &mut headers);
             let request = self.client.request(self.method.clone(), self.url.clone()).headers(headers);
-            let response = match self.stop.wait(self.silence, request.body(body.to_vec()).send())? {
-                Ok(response) => response,
-                Err(error) if lost < MAX_LOST && was_not_sent(&error) => {
-                    lost += 1;
-                    continue;
-                }
-                Err(error) => return Err(explain(error)),
-            };
+            let sent = self.stop.wait(self.silence, client::send(request.body(body.to_vec())))?;
+            let response = sent.map_err(explain)?;
             if !self.who.has_another(&response)? {
                 return Ok(response);
             }
         }
     }
-}
-
-/// Whether the connection ended before the request was sent. hyper does not say why it did then; a server that does not like
-/// our certificate says so at that moment. The next connection tells.
-fn was_not_sent(error: &reqwest::Error) -> bool {
-    chain(error).contains("operation was canceled")
 }
 
 /// Why there is no answer.
