@@ -104,7 +104,7 @@ impl Proposal {
 
     fn wanted(&self, head: &str, base: &str, message: &str) -> PullRequest {
         let (title, body) = message.split_once('\n').unwrap_or((message, ""));
-        PullRequest::new(shortened_line(title), head, base)
+        PullRequest::new(shortened_line(&one_line(title)), head, base)
             .with_body(shortened(body.trim()))
             .with_labels(self.label.iter().cloned())
     }

@@ -1,11 +1,11 @@
 //! Keeping the images of a configuration repository up to date.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use gitops_core::{Cx, Fault, RepoPath};
+use gitops_core::{Class, Cx, Fault, RepoPath};
 use gitops_edit::{ImageRef, PolicyName};
 use gitops_git::write::{CommitRequest, Edit, Files, GitWriter, Outcome, SetImage};
 use tokio::time::Instant;
@@ -74,7 +74,8 @@ struct Followed {
 pub struct Updated {
     /// The commit, if anything was new; none if no image is known.
     pub outcome: Option<Outcome>,
-    /// The images of which nobody knows which is the newest, and why. The others are up to date.
+    /// The images of which nobody knows which is the newest, and those that nothing is marked for; and why. The others are up to
+    /// date.
     pub failed: Vec<(PolicyName, Fault)>,
 }
 
@@ -97,9 +98,9 @@ impl ImageUpdates {
     /// is for the commit.
     ///
     /// # Errors
-    /// That a registry cannot be asked keeps only its images from being updated; they are in [`Updated::failed`]. An error is what
-    /// keeps the commit from being made: something that is marked for no image, a file that cannot be read, or what
-    /// [`GitWriter::commit`] says. It is safe to call again.
+    /// That a registry cannot be asked keeps only its images from being updated, and so it is with an image that nothing is marked
+    /// for, among others; they are in [`Updated::failed`]. An error is what keeps the commit from being made: that nothing is marked
+    /// for any image, a file that cannot be read, or what [`GitWriter::commit`] says. It is safe to call again.
     pub async fn update(&self, cx: &Cx) -> Result<Updated, Fault> {
         self.update_but(cx, &Pauses::default()).await
     }
@@ -113,14 +114,18 @@ impl ImageUpdates {
         let (mut edits, mut failed) = (Vec::new(), Vec::new());
         for (followed, answer) in self.images.iter().zip(answers) {
             match answer {
-                Ok(edit) => edits.push(edit),
+                Ok(edit) => edits.push((followed.name.clone(), edit)),
                 Err(fault) => failed.push((followed.name.clone(), fault)),
             }
         }
         let outcome = if edits.is_empty() {
             None
         } else {
-            Some(self.writer.commit(cx, &self.request, All(edits)).await?)
+            let unmarked = Arc::<Unmarked>::default();
+            let all = All { edits, unmarked: unmarked.clone() };
+            let outcome = self.writer.commit(cx, &self.request, all).await?;
+            failed.append(&mut unmarked.lock().unwrap_or_else(PoisonError::into_inner));
+            Some(outcome)
         };
         Ok(Updated { outcome, failed })
     }
@@ -198,18 +203,40 @@ impl ImageUpdates {
     }
 }
 
+/// The images that nothing is marked for.
+type Unmarked = Mutex<Vec<(PolicyName, Fault)>>;
+
 /// Several images in one commit.
-struct All(Vec<SetImage>);
+struct All {
+    edits: Vec<(PolicyName, SetImage)>,
+    unmarked: Arc<Unmarked>,
+}
 
 impl Edit for All {
+    /// What changes follows in the message.
     fn subject(&self) -> Option<String> {
-        match &*self.0 {
-            [one] => one.subject(),
-            all => Some(format!("Update {} images", all.len())),
+        match &*self.edits {
+            [(_, one)] => one.subject(),
+            _ => Some("Update images".into()),
         }
     }
 
     fn apply(&self, files: &mut Files<'_>) -> Result<(), Fault> {
-        self.0.iter().try_for_each(|edit| edit.apply(files))
+        let mut unmarked = Vec::new();
+        for (name, edit) in &self.edits {
+            match edit.apply(files) {
+                Err(fault) if fault.class == Class::NotFound => unmarked.push((name.clone(), fault)),
+                done => done?,
+            }
+        }
+        // Where nothing at all is marked, somebody meant another place.
+        if unmarked.len() == self.edits.len()
+            && let Some((_, fault)) = unmarked.pop()
+        {
+            return Err(fault);
+        }
+        // Of the last time that it was made.
+        *self.unmarked.lock().unwrap_or_else(PoisonError::into_inner) = unmarked;
+        Ok(())
     }
 }

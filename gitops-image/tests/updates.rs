@@ -149,10 +149,17 @@ async fn one_image_in_trouble_keeps_none_of_the_others() {
     assert_eq!(done.failed.len(), 1);
     assert_eq!((done.failed[0].0.to_string().as_str(), done.failed[0].1.class), ("shop:db", Class::NotFound));
     assert!(done.outcome.unwrap().written().is_some() && config.file().contains("web:1.1.0"));
-    // What is marked nowhere is a mistake of the configuration.
+    // Nor does one that is marked nowhere, among others.
     let tags = MemoryTags::new();
     tags.push(&repository("web"), "1.2.0", b"one").unwrap();
     let updates = config.updates(tags).follow("shop:nobody".parse().unwrap(), repository("web"), policy());
+    let among = updates.clone().follow("shop:web".parse().unwrap(), repository("web"), policy());
+    let done = among.update(&cx()).await.unwrap();
+    assert_eq!((done.failed.len(), done.failed[0].0.to_string().as_str()), (1, "shop:nobody"));
+    assert!(done.outcome.unwrap().written().is_some() && config.file().contains("web:1.2.0"));
+    let message = config.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.starts_with("Update images\n\napps/images.yaml"), "{message}");
+    // Nothing at all is a mistake of the configuration.
     let fault = updates.update(&cx()).await.unwrap_err();
     assert!(fault.class == Class::NotFound && fault.to_string().contains("shop:nobody"), "{fault}");
 }

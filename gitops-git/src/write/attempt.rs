@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gix::protocol::Handshake;
 use gix::protocol::transport::Service;
@@ -34,8 +35,14 @@ pub(super) enum Step {
     HadLanded(Built),
     /// It is not, and may be another time.
     Lost(String),
-    /// It was sent, and no verdict came.
-    Unknown(String),
+    /// It was sent, and no verdict came. The server may have asked to be left alone for some time.
+    Unknown { reason: String, pause: Option<Duration> },
+}
+
+impl Step {
+    fn unknown(reason: String) -> Self {
+        Self::Unknown { reason, pause: None }
+    }
 }
 
 /// Commits that were sent, and of which nobody knows yet whether they landed.
@@ -80,7 +87,10 @@ impl Attempt {
         });
         match talked {
             Ok(said) => said,
-            Err(error) if under_way && !refuses(&error) => Ok(Step::Unknown(stop.hide(&error.to_string()))),
+            Err(error) if under_way && !refuses(&error) => {
+                let pause = error.class().retry_after();
+                Ok(Step::Unknown { reason: stop.hide(&error.to_string()), pause })
+            }
             Err(error) => {
                 if under_way {
                     lock(&self.sent).pop();
@@ -115,7 +125,7 @@ impl Attempt {
             return Ok(Decision::Stop(step));
         }
         if self.only_ask {
-            return Ok(Decision::Stop(Step::Unknown("the server does not have it yet".into())));
+            return Ok(Decision::Stop(Step::unknown("the server does not have it yet".into())));
         }
         let base = self.job.request.target.place(tip, onto)?;
         // Whichever of the two comes first: they are the same commit.
@@ -182,7 +192,7 @@ impl Attempt {
     fn verdict(&self, answer: &push::Answer, built: Built, stop: &Stop) -> Result<Step, WriteError> {
         let verdict = match report::read(&answer.report, &self.job.reference, &answer.remarks) {
             Ok(verdict) => verdict,
-            Err(error) => return Ok(Step::Unknown(stop.hide(&error.to_string()))),
+            Err(error) => return Ok(Step::unknown(stop.hide(&error.to_string()))),
         };
         let landed = |built| Ok(Step::Landed(built));
         match if built.base.replaced().is_some() { verdict.of_replacing() } else { verdict } {
@@ -217,6 +227,8 @@ fn refuses(error: &GitError) -> bool {
             | GitError::CredentialProvider(_)
             | GitError::RedirectRefused { .. }
             | GitError::AddressRefused { .. }
+            // Too many requests: this one, too.
+            | GitError::ServerTrouble { status: 403 | 429, .. }
     )
 }
 
@@ -238,12 +250,16 @@ pub(super) fn descends(
     Ok(false)
 }
 
-/// Whether two commits have the same files, after the same commit.
+/// Whether two commits have the same files after the same commit, say the same of it, and are by the same people; and whether both
+/// are signed or neither is.
 fn is_the_same(repo: &gix::Repository, a: gix::ObjectId, b: gix::ObjectId) -> Result<bool, WriteError> {
     let seen = |id| {
-        let commit = repo.find_commit(id)?;
-        let parents: Vec<_> = commit.parent_ids().map(gix::Id::detach).collect();
-        Ok((commit.tree_id()?.detach(), parents))
+        let mut commit = repo.find_commit(id)?.decode()?.into_owned()?;
+        let is_signed = commit.extra_headers().pgp_signature().is_some();
+        // Where the two may differ.
+        (commit.author.time, commit.committer.time) = Default::default();
+        commit.extra_headers.clear();
+        Ok((commit, is_signed))
     };
     let both: gix::Result<_> = seen(a).and_then(|a| Ok(a == seen(b)?));
     both.map_err(|error| damaged(&error))

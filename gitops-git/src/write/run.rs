@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gitops_core::{Cx, Revision};
 
@@ -83,6 +84,7 @@ impl<'a> Run<'a> {
             };
             fetches = 0;
             self.count(&step);
+            let mut pause = None;
             let last = match step {
                 Ok(Step::Landed(built)) => {
                     self.keep(&built).await;
@@ -95,9 +97,14 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 Ok(Step::Fetch(_)) => "the branch moves faster than it can be fetched".to_owned(),
-                Ok(Step::Lost(reason) | Step::Unknown(reason)) => reason,
+                Ok(Step::Lost(reason)) => reason,
+                Ok(Step::Unknown { reason, pause: wanted }) => {
+                    pause = wanted;
+                    reason
+                }
                 // What was sent before is worth another question.
                 Err(error) if error.class().is_transient() && !lock(&self.sent).is_empty() => {
+                    pause = error.class().retry_after();
                     error.to_string()
                 }
                 Err(error) => return Err(error),
@@ -107,7 +114,7 @@ impl<'a> Run<'a> {
                 let (reference, attempts) = (self.job.reference.clone(), self.attempts);
                 return Err(WriteError::NotLanded { reference, attempts, last });
             }
-            self.wait().await?;
+            self.wait(pause.unwrap_or_default()).await?;
         }
     }
 
@@ -115,8 +122,8 @@ impl<'a> Run<'a> {
     fn count(&mut self, step: &Result<Step, WriteError>) {
         match step {
             Ok(Step::Lost(_) | Step::Landed(_)) => self.attempts += 1,
-            Ok(Step::Unknown(_) | Step::Fetch(_)) if !self.only_asks() => self.attempts += 1,
-            Ok(Step::Unknown(_) | Step::Fetch(_)) | Err(_) => self.questions += 1,
+            Ok(Step::Unknown { .. } | Step::Fetch(_)) if !self.only_asks() => self.attempts += 1,
+            Ok(Step::Unknown { .. } | Step::Fetch(_)) | Err(_) => self.questions += 1,
             Ok(Step::HadLanded(_) | Step::Unchanged(_) | Step::Deepen) => {}
         }
     }
@@ -131,9 +138,9 @@ impl<'a> Run<'a> {
         self.questions < MAX_QUESTIONS && (!self.only_asks() || is_open)
     }
 
-    async fn wait(&self) -> Result<(), WriteError> {
+    async fn wait(&self, at_least: Duration) -> Result<(), WriteError> {
         let failures = self.attempts.max(1) + self.questions;
-        let wait = self.writer.backoff.after(failures, self.writer.dice.roll());
+        let wait = self.writer.backoff.after(failures, self.writer.dice.roll()).max(at_least);
         tokio::select! {
             biased;
             () = self.cx.cancel.cancelled() => Err(GitError::Cancelled.into()),

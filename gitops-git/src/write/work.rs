@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gitops_core::{Clock, one_line};
+use gitops_core::{Clock, Dice, one_line};
 
 use super::differing::differences;
 use super::error::damaged;
@@ -15,6 +15,9 @@ use super::revert::Revert;
 use super::search::Silent;
 use super::{Identity, WriteError, diff, pack};
 use crate::stop::Stop;
+
+/// The header that makes each commit one of a kind. Git keeps headers that it does not know.
+const MARK: &str = "gitops-mark";
 
 /// What is to be changed.
 pub(super) enum Work {
@@ -44,6 +47,7 @@ pub(super) struct Job {
     #[cfg(feature = "sign")]
     pub(super) signing: Option<super::SigningKey>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) dice: Arc<Dice>,
     pub(super) limits: FileLimits,
     pub(super) silent: Silent,
 }
@@ -143,6 +147,8 @@ impl Job {
         message: String,
     ) -> Result<gix::ObjectId, WriteError> {
         let now = self.clock.now();
+        // Somebody else's commit of the same change in the same second must not be taken for this one.
+        let mark = (MARK.into(), format!("{:016x}", self.dice.roll()).into());
         #[cfg_attr(not(feature = "sign"), expect(unused_mut, reason = "a signature is added to it"))]
         let mut commit = gix::objs::Commit {
             tree,
@@ -151,7 +157,7 @@ impl Job {
             committer: self.committer.at(now),
             encoding: None,
             message: message.into(),
-            extra_headers: Vec::new(),
+            extra_headers: vec![mark],
         };
         #[cfg(feature = "sign")]
         if let Some(key) = &self.signing {

@@ -31,7 +31,8 @@ use crate::stop;
 /// when the connection breaks after it was sent: then the server is asked, until the answer is certain or the attempts are
 /// used up ([`WriteError::OutcomeUnknown`]).
 ///
-/// Only what was written is sent; objects of attempts that failed are kept nowhere.
+/// Each commit has a mark of its own, in a header `gitops-mark`: a writer takes nobody else's commit for its own, were it of the same
+/// change in the same second. Only what was written is sent; objects of attempts that failed are kept nowhere.
 ///
 /// # Cancellation
 /// With the context's deadline or cancellation, an operation ends soon: with [`WriteError::OutcomeUnknown`] if a commit was
@@ -127,12 +128,12 @@ impl GitWriter {
 
     /// Where the times of commits come from.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
-    /// Where the chance in waits comes from.
+    /// Where the chance in waits and in the marks of commits comes from. Writers of one branch must not have the same.
     #[must_use]
     pub fn with_dice(mut self, dice: Dice) -> Self {
         self.dice = Arc::new(dice);
@@ -245,6 +246,7 @@ impl GitWriter {
             #[cfg(feature = "sign")]
             signing: self.signing.clone(),
             clock: self.clock.clone(),
+            dice: self.dice.clone(),
             limits: self.limits,
             silent: self.silent.clone(),
         });

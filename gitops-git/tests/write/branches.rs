@@ -1,7 +1,7 @@
 //! New branches, and dry runs.
 
 use gitops_git::GitSource;
-use gitops_git::write::{CommitRequest, Outcome, Target, WriteError};
+use gitops_git::write::{CommitRequest, Identity, Message, Outcome, Target, WriteError};
 
 use crate::common::{Repo, cx, git};
 use crate::scene::{ada, error, fsck, local, on_main, put, rev, written};
@@ -32,6 +32,15 @@ async fn a_new_branch_comes_after_another() {
     let same = writer.commit(&cx(), &replace, put("a", "5\n")).await.unwrap();
     let Outcome::Unchanged { tip } = same else { panic!("{same:?}") };
     assert_eq!(tip, done.commit);
+    // Somebody else, or another text, is not the same.
+    let replacing = |n| replace.clone().with_message(Message::new(&format!("because of {n}")).unwrap());
+    let first = written(writer.commit(&cx(), &replacing(1), put("a", "5\n")).await);
+    assert_eq!(rev(&repo, "update/shop"), first.commit.id);
+    written(writer.commit(&cx(), &replacing(2), put("a", "5\n")).await);
+    let eve = writer.clone().with_committer(Identity::new("Eve", "eve@example.org").unwrap());
+    let eves = written(eve.commit(&cx(), &replacing(2), put("a", "5\n")).await);
+    let same = eve.commit(&cx(), &replacing(2), put("a", "5\n")).await.unwrap();
+    assert!(matches!(same, Outcome::Unchanged { tip } if tip == eves.commit));
     fsck(&repo);
 }
 

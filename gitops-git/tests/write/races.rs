@@ -85,7 +85,8 @@ fn run(processes: usize, edits: usize) {
     }
     println!("{} edits have landed, {} have not", landed.len(), lost.len());
     assert_eq!(landed.len() + lost.len(), processes * edits, "each edit is told of");
-    assert!(!landed.is_empty());
+    // On two cores, all but one in fifty do.
+    assert!(landed.len() * 10 >= processes * edits * 8, "{} of {}", landed.len(), processes * edits);
     let log = show(&repo, "main:log");
     let mut lines: Vec<_> = log.lines().collect();
     lines.sort_unstable();

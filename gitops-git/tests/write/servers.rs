@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use gitops_core::Class;
+use gitops_core::{Class, ManualClock};
 use gitops_git::write::{Files, GitWriter, WriteError};
 use gitops_git::{Basic, GitError, GitSourceBuilder};
 
@@ -110,6 +110,39 @@ async fn what_may_be_read_only_is_not_written() {
     assert_eq!(rev(&repo, "main"), repo.head());
 }
 
+#[tokio::test]
+async fn a_server_that_wants_to_be_left_alone_is() {
+    let repo = Repo::with(&[("a", "0\n")]);
+    let server = served(&repo);
+    let says = |status, seconds: u32| {
+        server.behave(|b| {
+            b.status = Some((status, vec![("Retry-After", seconds.to_string())]));
+            b.status_at = Some("/git-receive-pack".into());
+        });
+    };
+    // It did not look at what was sent.
+    for status in ["429 Too Many Requests", "403 Forbidden"] {
+        says(status, 77);
+        let fault =
+            common::fault(over_http(&repo, &server).commit(&cx(), &on_main(), add_line("a", "1")).await);
+        assert_eq!(fault.class, Class::Retry { after: Some(Duration::from_secs(77)) }, "{fault}");
+        let pushes = server.take_requests().into_iter().filter(|it| it.target.ends_with("/git-receive-pack"));
+        assert_eq!(pushes.count(), 1, "{status}");
+    }
+
+    // Here nobody knows: it is asked, not before its time.
+    says("503 Service Unavailable", 2);
+    let writer = over_http(&repo, &server);
+    let (context, main, begin) = (cx(), on_main(), std::time::Instant::now());
+    let (done, ()) = tokio::join!(writer.commit(&context, &main, add_line("a", "2")), async {
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+        server.behave(|b| b.status = None);
+    });
+    written(done);
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    assert_eq!(show(&repo, "main:a"), "0\n2");
+}
+
 /// A hook of the server's.
 pub fn hook(repo: &Repo, name: &str, script: &str) {
     let hook = repo.bare().join("hooks").join(name);
@@ -165,6 +198,29 @@ async fn an_answer_that_never_comes_is_asked_for() {
     let done = written(writer.commit(&cx(), &on_main(), add_line("a", "2")).await);
     assert_eq!((done.attempts, rev(&repo, "main")), (1, done.commit.id));
     assert_eq!(show(&repo, "main:a"), "0\n1\n2");
+}
+
+/// Two of the same name that make the same change in the same second.
+#[tokio::test]
+async fn the_same_change_of_somebody_else_is_not_taken_for_ones_own() {
+    let repo = Repo::with(&[("a", "0\n")]);
+    let server = served(&repo);
+    let now = gitops_core::Timestamp::UNIX_EPOCH;
+    let source = builder(&repo, &server).with_timeout(Duration::from_millis(800)).build().unwrap();
+    let writer = source.writer(ada()).with_clock(ManualClock::new(now));
+    server.behave(|b| b.hang_at = Some("/git-receive-pack".into()));
+    let (cx, main) = (cx(), on_main());
+    let (done, other) = tokio::join!(writer.commit(&cx, &main, add_line("a", "more")), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let other = common::local(&repo.bare(), &repo.root().join("other")).build().unwrap();
+        let other = other.writer(ada()).with_clock(ManualClock::new(now));
+        let done = other.commit(&cx, &main, add_line("a", "more")).await;
+        server.behave(|b| b.hang_at = None);
+        done
+    });
+    assert_ne!(written(done).commit, written(other).commit);
+    assert_eq!(show(&repo, "main:a"), "0\nmore\nmore");
+    fsck(&repo);
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gitops_core::{RefSpec, Source as _};
-use gitops_git::write::SigningKey;
+use gitops_git::write::{CommitRequest, Outcome, SigningKey, Target, WriteError};
 use gitops_git::{GitSource, TrustedKeys, Verification, VerifyMode};
 
 use crate::common::repo::git_bytes;
 use crate::common::{Repo, cx};
-use crate::scene::{ada, fsck, local, on_main, put, written};
+use crate::scene::{ada, error, fsck, local, on_main, put, rev, written};
 
 fn run(program: &str, args: &[&str]) -> String {
     let done = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
@@ -60,6 +60,14 @@ async fn commits_signed_by_ssh_keys_are_good() {
         let (_, other) = ssh_key(elsewhere.path(), "ed25519");
         let keys = TrustedKeys::new().with_allowed_signers(format!("eve {other}")).unwrap();
         assert!(!accepts(&repo, keys).await, "{kind}");
+
+        // The same without a signature is not the same.
+        let again = CommitRequest::new(Target::new_branch("again", "main").or_replace());
+        let unsigned = written(local(&repo).commit(&cx(), &again, put("a", "3\n")).await);
+        let signed = written(writer.commit(&cx(), &again, put("a", "3\n")).await);
+        assert_eq!((rev(&repo, "again"), unsigned.parent), (signed.commit.id.clone(), signed.parent));
+        let same = writer.commit(&cx(), &again, put("a", "3\n")).await.unwrap();
+        assert!(matches!(same, Outcome::Unchanged { tip } if tip == signed.commit));
         fsck(&repo);
     }
     let file = dir.path().join("locked");
@@ -115,6 +123,47 @@ async fn commits_signed_by_openpgp_keys_are_good() {
         fsck(&repo);
         run("gpgconf", &["--homedir", home, "--kill", "all"]);
     }
+}
+
+#[tokio::test]
+#[ignore = "needs gpg: see CONTRIBUTING.md"]
+async fn what_has_expired_does_not_sign() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let base = ["--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"];
+    let gpg = |args: &[&str]| run("gpg", &[&base, args].concat());
+    let at = |time, args: &[&str]| gpg(&[&["--faked-system-time", time], args].concat());
+    at("20260101T000000", &["--quick-generate-key", "Ada <ada@example.org>", "ed25519", "cert", "never"]);
+    let listed = gpg(&["--with-colons", "--list-keys"]);
+    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+    let fingerprint = fingerprint.trim_end_matches(':');
+    let add = |time, expires| at(time, &["--quick-add-key", fingerprint, "ed25519", "sign", expires]);
+    let export = || SigningKey::openpgp(&gpg(&["--armor", "--export-secret-keys"]), None).unwrap();
+
+    // The newest one, which is the only one.
+    add("20260103T000000", "1d");
+    let repo = Repo::with(&[("a", "1\n")]);
+    let expired = local(&repo).with_signing_key(export());
+    let fault = error(expired.commit(&cx(), &on_main(), put("a", "2\n")).await);
+    assert!(matches!(fault, WriteError::SigningKey { .. }), "{fault}");
+    assert!(fault.to_string().contains("expired"), "{fault}");
+    assert_eq!(rev(&repo, "main"), repo.head());
+
+    // An older one is still good.
+    add("20260102T000000", "never");
+    let writer = local(&repo).with_signing_key(export());
+    let done = written(writer.commit(&cx(), &on_main(), put("a", "2\n")).await);
+    let said = verified(&repo, &[("GNUPGHOME", home)], &[], &done.commit.id);
+    assert!(["G", "U"].contains(&&*said), "{said}");
+    assert!(accepts(&repo, TrustedKeys::new().with_openpgp(gpg(&["--armor", "--export"])).unwrap()).await);
+
+    // With the whole key, its subkeys end.
+    gpg(&["--quick-set-expire", fingerprint, "seconds=1"]);
+    let writer = local(&repo).with_signing_key(export());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let fault = error(writer.commit(&cx(), &on_main(), put("a", "3\n")).await);
+    assert!(fault.to_string().contains("expired"), "{fault}");
+    run("gpgconf", &["--homedir", home, "--kill", "all"]);
 }
 
 /// A writer signs nothing that comes after what nobody trusted has signed: that would vouch for it.

@@ -1,16 +1,15 @@
 //! Signing commits, by SSH or OpenPGP keys.
 
+mod openpgp;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use gitops_core::Timestamp;
-use pgp::composed::{ArmorOptions, Deserializable as _, DetachedSignature, SignedSecretKey};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
-use pgp::types::{KeyDetails, KeyVersion, Password};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 
+use self::openpgp::OpenPgpKey;
 use super::WriteError;
 
 /// What Git signs for.
@@ -34,19 +33,14 @@ pub struct SigningKey(Arc<Key>);
 
 enum Key {
     Ssh(Box<PrivateKey>),
-    OpenPgp {
-        key: Box<SignedSecretKey>,
-        /// Which of the subkeys signs; none for the primary key.
-        subkey: Option<usize>,
-        passphrase: Password,
-    },
+    OpenPgp(Box<OpenPgpKey>),
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &*self.0 {
             Key::Ssh(_) => "ssh",
-            Key::OpenPgp { .. } => "openpgp",
+            Key::OpenPgp(_) => "openpgp",
         };
         f.debug_tuple("SigningKey").field(&kind).finish()
     }
@@ -78,37 +72,14 @@ impl SigningKey {
     }
 
     /// An OpenPGP key of version 4, as `gpg --armor --export-secret-keys` writes it, with its passphrase if it has one. Of the
-    /// subkeys, the newest that may sign does so; if there is none, the primary key.
+    /// subkeys, the newest that may sign does so; if there is none, the primary key. What has expired when a commit is made does not
+    /// sign it.
     ///
     /// # Errors
     /// [`WriteError::SigningKey`] for what is none, a wrong passphrase, and a key that may not sign.
     pub fn openpgp(armored: &str, passphrase: Option<&str>) -> Result<Self, WriteError> {
-        let (key, _) = SignedSecretKey::from_string(armored).map_err(|_| {
-            unusable("it is no armored OpenPGP private key: use gpg --armor --export-secret-keys")
-        })?;
-        let passphrase = Password::from(passphrase.unwrap_or_default());
-        let may_sign = |subkey: &pgp::composed::SignedSecretSubKey| {
-            let is_revoked =
-                subkey.signatures.iter().any(|s| s.typ() == Some(SignatureType::SubkeyRevocation));
-            !is_revoked && subkey.signatures.iter().any(|signature| signature.key_flags().sign())
-        };
-        let subkey = key.secret_subkeys.iter().rposition(may_sign);
-        let primary_may =
-            key.details.users.iter().flat_map(|user| &user.signatures).any(|s| s.key_flags().sign());
-        if subkey.is_none() && !primary_may {
-            return Err(unusable("neither it nor one of its subkeys may sign"));
-        }
-        let unlocked = match subkey {
-            Some(at) => key.secret_subkeys[at].key.unlock(&passphrase, |_, _| Ok(())),
-            None => key.primary_key.unlock(&passphrase, |_, _| Ok(())),
-        };
-        if !matches!(unlocked, Ok(Ok(()))) {
-            return Err(unusable("its passphrase is another, or it cannot be read"));
-        }
-        if key.primary_key.version() != KeyVersion::V4 {
-            return Err(unusable("only OpenPGP keys of version 4 can sign here"));
-        }
-        Ok(Self(Arc::new(Key::OpenPgp { key: Box::new(key), subkey, passphrase })))
+        let key = OpenPgpKey::read(armored, passphrase.unwrap_or_default())?;
+        Ok(Self(Arc::new(Key::OpenPgp(Box::new(key)))))
     }
 
     /// The same from a file, which is read now.
@@ -125,35 +96,10 @@ impl SigningKey {
                 .sign(NAMESPACE, HashAlg::Sha512, payload)
                 .and_then(|signature| signature.to_pem(LineEnding::LF))
                 .map_err(|error| unusable(&error.to_string()))?,
-            Key::OpenPgp { key, subkey, passphrase } => match subkey {
-                Some(at_index) => openpgp(&key.secret_subkeys[*at_index].key, passphrase, payload, at),
-                None => openpgp(&key.primary_key, passphrase, payload, at),
-            }
-            .map_err(|error| unusable(&error.to_string()))?,
+            Key::OpenPgp(key) => key.sign(payload, at)?,
         };
         Ok(armored.trim_end().to_owned())
     }
-}
-
-fn openpgp(
-    key: &impl pgp::types::SigningKey,
-    passphrase: &Password,
-    payload: &[u8],
-    at: Timestamp,
-) -> pgp::errors::Result<String> {
-    let hash = match key.hash_alg() {
-        strong @ (HashAlgorithm::Sha384 | HashAlgorithm::Sha512) => strong,
-        _ => HashAlgorithm::Sha256,
-    };
-    let mut config = SignatureConfig::v4(SignatureType::Binary, key.algorithm(), hash);
-    let seconds = u32::try_from(at.as_second()).unwrap_or(u32::MAX);
-    config.hashed_subpackets = vec![
-        Subpacket::regular(SubpacketData::SignatureCreationTime(pgp::types::Timestamp::from_secs(seconds)))?,
-        Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
-    ];
-    config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
-    let signature = config.sign(key, passphrase, payload)?;
-    DetachedSignature::new(signature).to_armored_string(ArmorOptions::default())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, WriteError> {
