@@ -1,8 +1,11 @@
 //! Changes that go to a branch of their own, with a pull request.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
 use clap::{Args as Group, ValueEnum};
 use gitops_core::{Cx, Fault, one_line};
+use gitops_git::TokenFile;
 use gitops_git::pull_request::{Builder, GitHub, Gitea, Opened, PullRequest, PullRequests};
 use gitops_git::write::Target;
 
@@ -39,6 +42,14 @@ pub(crate) struct Proposal {
     /// The API's address, where it is not where such hosts have it.
     #[arg(long = "pull-request-api", id = "pull_request_api", value_name = "URL", requires = "pull_request")]
     api: Option<String>,
+    /// A file with a token for that API, if it is another than the repository's, or that is reached by SSH. Read again at every use.
+    #[arg(
+        long = "pull-request-token-file",
+        id = "pull_request_token_file",
+        value_name = "FILE",
+        requires = "pull_request"
+    )]
+    token_file: Option<PathBuf>,
     /// A label of the pull request; may be given again.
     #[arg(
         long = "pull-request-label",
@@ -69,6 +80,14 @@ impl Proposal {
             None if url.starts_with("https://github.com/") => Host::GitHub,
             None => bail!("say whose API the repository's host speaks: --pull-request-host github, or gitea"),
         };
+        if !url.starts_with("http") {
+            bail!("say where the repository is at its host: --pull-request-repo https://HOST/OWNER/NAME");
+        }
+        let access = &repository.access;
+        let known = [&self.token_file, &access.token_file, &access.client_cert].iter().any(|it| it.is_some());
+        if !known && access.github_app.is_none() && !url.contains('@') {
+            bail!("the host's API wants to know who asks: give --pull-request-token-file");
+        }
         Ok(Some(match host {
             Host::GitHub => Box::new(self.reach(GitHub::builder(url), repository)?.build()?),
             Host::Gitea => Box::new(self.reach(Gitea::builder(url), repository)?.build()?),
@@ -77,6 +96,9 @@ impl Proposal {
 
     fn reach<H>(&self, mut host: Builder<H>, repository: &Repository) -> anyhow::Result<Builder<H>> {
         host = repository.access.tell(host, &["pull_requests"])?;
+        if let Some(file) = &self.token_file {
+            host = host.with_credentials(TokenFile::new(file));
+        }
         if let Some(url) = &self.api {
             host = host.with_api(url);
         }

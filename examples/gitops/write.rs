@@ -1,9 +1,7 @@
 //! Commits: `set`, `rollback`.
 
 use anyhow::{Context as _, bail};
-use gitops_core::{
-    AppId, Class, Cx, Person, RefSpec, RepoPath, Revision, Source as _, Target as _, one_line,
-};
+use gitops_core::{AppId, Class, Cx, Person, RefSpec, Revision, Source as _, Target as _, one_line};
 use gitops_git::HistoryOptions;
 use gitops_git::pull_request::{Opened, PullRequests};
 use gitops_git::write::{
@@ -22,7 +20,7 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
     match set {
         Set::Image(SetImage { commit, image: (policy, image) }) => {
             let words = format!("set-image/{}-{}", policy.namespace(), policy.name());
-            let desk = Desk::of(commit, &words, &["set image", &policy.to_string()]).await?;
+            let desk = Desk::of(commit).await?.for_change(&words, &["set image", &policy.to_string()])?;
             desk.place.expect_path().await?;
             let edit = write::SetImage::new(desk.place.path.clone(), policy, image);
             desk.commit(edit).await
@@ -30,41 +28,58 @@ pub(crate) async fn set(set: Set) -> anyhow::Result<Code> {
         Set::Field(set) => {
             let value = set.value()?;
             let SetField { commit, object, field: (field, _), .. } = set;
-            let names = [object.to_string(), field.to_string()];
-            let words = format!("set-field/{}{}", names[0], names[1]);
-            let desk = Desk::of(commit, &words, &["set field", &names[0], &names[1]]).await?;
+            let desk = Desk::of(commit).await?;
             desk.place.expect_path().await?;
             let object = desk.place.look(&object).await?.now()?;
+            let names = [object.to_string(), field.to_string()];
+            let words = format!("set-field/{}{}", names[0], names[1]);
+            let desk = desk.for_change(&words, &["set field", &names[0], &names[1]])?;
             let edit = write::SetField::new(desk.place.path.clone(), object, field, value);
             desk.commit(edit).await
         }
     }
 }
 
+/// How to go back.
+enum Way {
+    Revert(Revert),
+    To(Revision),
+}
+
 pub(crate) async fn rollback(rollback: Rollback) -> anyhow::Result<Code> {
     let Rollback { commit, revert, mainline, to, name, state_namespace, .. } = rollback;
-    let parent = mainline.map(|parent| parent.to_string()).unwrap_or_default();
-    let change = match (&revert, &to, &name) {
-        (Some(commits), _, _) => ["revert", commits, &parent],
-        (None, Some(revision), _) => ["to", revision, ""],
-        (None, None, name) => ["last good", name.as_deref().unwrap_or_default(), ""],
-    };
-    let desk = Desk::of(commit, "rollback", &change).await?;
-    let (cx, request) = (&desk.place.cx, desk.request()?);
-    let outcome = if let Some(commits) = revert {
-        let mut revert = desk.commits(&commits).await?;
-        revert = revert.within(desk.place.path.clone());
-        if let Some(parent) = mainline {
-            revert = revert.with_mainline(parent.get());
+    let desk = Desk::of(commit).await?;
+    // The same commits may be named in several ways, and other ones by the same name another day.
+    let (way, change) = match (revert, to, name) {
+        (Some(commits), _, _) => {
+            let (after, newest) = desk.commits(&commits).await?;
+            let mut revert = match &after {
+                Some(after) => Revert::range(after, &newest)?,
+                None => Revert::commit(&newest)?,
+            };
+            if let Some(parent) = mainline {
+                revert = revert.with_mainline(parent.get());
+            }
+            let after = after.map(|after| after.id).unwrap_or_default();
+            let parent = mainline.map(|parent| parent.to_string()).unwrap_or_default();
+            let way = Way::Revert(revert.within(desk.place.path.clone()));
+            (way, ["revert".into(), after, newest.id, parent].to_vec())
         }
-        desk.writer.revert(cx, &request, &revert).await?
-    } else {
-        let revision = match (to, name) {
-            (Some(to), _) => desk.place.named(&to).await?,
-            (None, Some(name)) => last_good(cx, &name, &state_namespace).await?,
-            (None, None) => bail!("name what to go back to: --revert, --to, or --last-good with --name"),
-        };
-        desk.writer.rollback_to(cx, &request, &desk.place.path, &revision).await?
+        (None, Some(to), _) => {
+            let revision = desk.place.named(&to).await?;
+            (Way::To(revision.clone()), ["to".into(), revision.id].to_vec())
+        }
+        (None, None, Some(name)) => {
+            let revision = last_good(&desk.place.cx, &name, &state_namespace).await?;
+            (Way::To(revision), ["last good".into(), name].to_vec())
+        }
+        (None, None, None) => bail!("name what to go back to: --revert, --to, or --last-good with --name"),
+    };
+    let desk = desk.for_change("rollback", &change.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let (cx, request) = (&desk.place.cx, desk.request()?);
+    let outcome = match way {
+        Way::Revert(revert) => desk.writer.revert(cx, &request, &revert).await?,
+        Way::To(revision) => desk.writer.rollback_to(cx, &request, &desk.place.path, &revision).await?,
     };
     desk.tell(&outcome).await
 }
@@ -93,27 +108,28 @@ struct Desk {
 }
 
 impl Desk {
-    /// `words` and `change` name the branch of a pull request, if nothing else does: for people, and exactly.
-    async fn of(asked: Committed, words: &str, change: &[&str]) -> anyhow::Result<Self> {
+    async fn of(asked: Committed) -> anyhow::Result<Self> {
         let repository = &asked.asked.repository;
         let RefSpec::Branch(base) = parts::reference(&repository.reference) else {
             bail!("{} is no branch: commits are made on one", one_line(&repository.reference));
         };
         let host = asked.proposal.host(repository)?;
-        let (head, target) = if host.is_some() {
-            let path = RepoPath::new(&repository.path)?;
-            let (head, target) = asked.proposal.head(&base, branch_of(words, &base, &path, change))?;
-            asked.proposal.check(&head, &base)?;
-            (head, target)
-        } else {
-            (base.clone(), Target::branch(&base))
-        };
         let place = Place::of(&asked.asked, &["contents"]).await?;
         let mut writer = place.source.writer(asked.author.clone());
         if let Some(key) = asked.signing_key()? {
             writer = writer.with_signing_key(key);
         }
-        Ok(Self { asked, place, writer, base, head, target, host })
+        Ok(Self { head: base.clone(), target: Target::branch(&base), asked, place, writer, base, host })
+    }
+
+    /// For a pull request, on a branch of its own. `words` and `change` name it, if nothing else does: for people, and exactly.
+    fn for_change(mut self, words: &str, change: &[&str]) -> anyhow::Result<Self> {
+        if self.host.is_some() {
+            let usual = branch_of(words, &self.base, &self.place.path, change);
+            (self.head, self.target) = self.asked.proposal.head(&self.base, usual)?;
+            self.asked.proposal.check(&self.head, &self.base)?;
+        }
+        Ok(self)
     }
 
     async fn commit(&self, edit: impl Edit + 'static) -> anyhow::Result<Code> {
@@ -121,14 +137,12 @@ impl Desk {
         self.tell(&outcome).await
     }
 
-    /// A commit, or those of a range.
-    async fn commits(&self, text: &str) -> anyhow::Result<Revert> {
+    /// A commit; or the newest of a range, and that which the range comes after.
+    async fn commits(&self, text: &str) -> anyhow::Result<(Option<Revision>, Revision)> {
         Ok(match text.split_once("..") {
-            Some((after, "")) => Revert::range(&self.place.named(after).await?, &self.place.revision)?,
-            Some((after, newest)) => {
-                Revert::range(&self.place.named(after).await?, &self.place.named(newest).await?)?
-            }
-            None => Revert::commit(&self.place.named(text).await?)?,
+            Some((after, "")) => (Some(self.place.named(after).await?), self.place.revision.clone()),
+            Some((after, newest)) => (Some(self.place.named(after).await?), self.place.named(newest).await?),
+            None => (None, self.place.named(text).await?),
         })
     }
 

@@ -62,8 +62,9 @@ pub(crate) struct Rollback {
     /// tag, or a full name (`refs/tags/v1`).
     #[arg(long, value_name = "REVISION", conflicts_with = "revert")]
     pub(crate) to: Option<String>,
-    /// Puts all of --path back to the newest revision that was Healthy, as the cluster has recorded it.
-    #[arg(long, requires = "name", conflicts_with_all = ["revert", "to"])]
+    /// Puts all of --path back to the newest revision that was Healthy, as the cluster has recorded it. Other applications may have
+    /// come further since, so that the path is to be given: `--path ""` for one that is all of the repository.
+    #[arg(long, requires_all = ["name", "path"], conflicts_with_all = ["revert", "to"])]
     pub(crate) last_good: bool,
     /// The application whose last good revision is meant.
     #[arg(long, requires = "last_good", conflicts_with_all = ["revert", "to"])]
@@ -186,6 +187,7 @@ mod tests {
             &["--revert", "a", "--path", "apps"],
             &["--to", "a", "--path", "apps"],
             &["--last-good", "--name", "shop", "--path", "apps"],
+            &["--last-good", "--name", "shop", "--path", ""],
         ] {
             run(good).unwrap();
         }
@@ -194,8 +196,9 @@ mod tests {
             &["--revert", "a", "--name", "shop"],
             &["--to", "a", "--mainline", "1"],
             &["--to", "a", "--name", "shop"],
-            &["--last-good", "--name", "shop", "--mainline", "1"],
+            &["--last-good", "--name", "shop", "--path", "apps", "--mainline", "1"],
             &["--last-good"],
+            &["--last-good", "--name", "shop"],
             &["--mainline", "1"],
             &[],
         ] {

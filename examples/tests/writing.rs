@@ -269,6 +269,6 @@ fn the_way_back_is_a_commit() {
     bare.git(&["fsck", "--strict"]);
     let neither = bare.gitops(&["rollback"]);
     assert_eq!(neither.status.code(), Some(2));
-    let nobody = complaint(&bare.gitops(&["rollback", "--last-good", "--name", "shop"]));
+    let nobody = complaint(&bare.gitops(&["rollback", "--last-good", "--name", "shop", "--path", ""]));
     assert!(nobody.contains("no cluster"), "{nobody}");
 }

@@ -53,13 +53,27 @@ impl Stage {
         command.env_remove("RUST_LOG").output().unwrap()
     }
 
-    /// Sets the image, and reads what is said of that.
+    /// Does something, and reads what is said of that.
     #[track_caller]
-    fn set(&self, image: &str, more: &[&str]) -> Value {
-        let policy = format!("shop:web={image}");
-        let done = self.gitops(&[&["set", "image", &policy, "--output", "json"], more].concat());
+    fn told(&self, args: &[&str]) -> Value {
+        let done = self.gitops(&[args, &["--output", "json"]].concat());
         assert!(done.status.success(), "{done:?}");
         json_lines(&String::from_utf8(done.stdout).unwrap()).remove(0)
+    }
+
+    /// Sets the image.
+    #[track_caller]
+    fn set(&self, image: &str, more: &[&str]) -> Value {
+        self.told(&[&["set", "image", &format!("shop:web={image}")], more].concat())
+    }
+
+    /// Gives an option another name, or none.
+    fn rename(&mut self, option: &str, to: Option<&str>) {
+        let at = self.given.iter().position(|given| given == option).unwrap();
+        match to {
+            Some(other) => self.given[at] = other.into(),
+            None => drop(self.given.drain(at..at + 2)),
+        }
     }
 
     /// Why the image is not set.
@@ -110,6 +124,67 @@ fn a_change_is_proposed_once() {
         assert_eq!(stage.repo.head(), before);
         stage.forge.with(|state| assert_eq!(state.complaints, [""; 0]));
     }
+}
+
+#[test]
+fn a_change_is_known_however_it_is_named() {
+    let stage = Stage::new(Kind::GitHub);
+    let raised = stage.repo.commit("raise\tit", &[("web.yaml", &WEB.replace("1.0", "1.1"))]);
+    let revert = |commit: &str| stage.told(&["rollback", "--revert", commit]);
+    let first = revert(&raised);
+    assert_eq!(first["pull_request"]["outcome"], "created");
+    for name in [&raised[..8], "main", "refs/heads/main"] {
+        let again = revert(name);
+        assert_eq!(branch_of(&again), branch_of(&first), "{name}");
+        assert_eq!(again["pull_request"]["outcome"], "unchanged");
+    }
+    let [open] = &*stage.forge.open(&branch_of(&first), "main") else { panic!("not one pull request") };
+    assert_eq!(open.title, "Revert \"raise it\"");
+
+    // Another commit by the same name is another change.
+    stage.repo.commit("more", &[("more.yaml", "a: 1\n")]);
+    let other = revert("main");
+    assert_ne!(branch_of(&other), branch_of(&first));
+    assert_eq!((&other["pull_request"]["outcome"], stage.pulls()), (&"created".into(), 2));
+
+    let field = |object: &str, value: &str| {
+        stage.told(&["set", "field", object, &format!(r#".metadata.labels["a"]={value}"#)])
+    };
+    let labels = WEB.replace("namespace: shop", "namespace: shop, labels: {a: b}");
+    stage.repo.commit("labels", &[("web.yaml", &labels)]);
+    let first = field("ConfigMap/shop/web", "c");
+    for name in ["ConfigMap/web", "ConfigMap./shop/web"] {
+        assert_eq!(branch_of(&field(name, "d")), branch_of(&first), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_pushed_for_a_host_that_is_not_told_who_asks() {
+    let mut stage = Stage::new(Kind::Gitea);
+    stage.rename("--token-file", None);
+    assert!(stage.refusal(&[]).contains("--pull-request-token-file"));
+    assert_eq!(stage.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+
+    // Another token than the repository's.
+    let token = stage.repo.root().join("token");
+    let done = stage.set("web:1.1", &["--pull-request-token-file", text(&token)]);
+    assert_eq!(done["pull_request"]["outcome"], "created");
+}
+
+#[test]
+#[ignore = "needs an SSH server: see CONTRIBUTING.md"]
+fn a_change_is_proposed_by_ssh() {
+    let mut stage = Stage::new(Kind::GitHub);
+    let server = crate::git::ssh::Sshd::default();
+    let (url, key) = (server.url(&stage.repo.bare()), server.key());
+    let known = stage.repo.root().join("known_hosts");
+    std::fs::write(&known, server.known_hosts()).unwrap();
+    stage.rename("--repo", None);
+    stage.rename("--token-file", Some("--pull-request-token-file"));
+    let by_ssh = ["--repo", &url, "--ssh-key", text(&key), "--known-hosts", text(&known)];
+    let done = stage.set("web:1.1", &by_ssh);
+    assert_eq!(done["pull_request"]["outcome"], "created");
+    assert_eq!(stage.git(&["rev-parse", &branch_of(&done)]), done["commit"].as_str().unwrap());
 }
 
 #[test]

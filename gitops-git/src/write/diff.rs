@@ -109,7 +109,14 @@ fn one(
 
 /// Whether a file has a Secret among its manifests, or cannot be read and may have one. What they hold is shown to nobody.
 fn may_hold_secrets(path: &str, text: &[u8]) -> bool {
-    if !text.contains_str("Secret") || !PlainManifests::is_manifest(path) {
+    if !PlainManifests::is_manifest(path) {
+        return false;
+    }
+    // What kustomize makes Secrets of may be there.
+    if text.contains_str("secretGenerator") {
+        return true;
+    }
+    if !text.contains_str("Secret") {
         return false;
     }
     let Ok(path) = RepoPath::new(path) else { return true };
@@ -178,6 +185,7 @@ mod tests {
             ("template.yaml", b"kind: Secret\ndata: {{ .Values }}\n", true),
             ("external.yaml", external, false),
             ("readme.md", b"a Secret", false),
+            ("kustomization.yaml", b"secretGenerator:\n- literals: [a=b]\n", true),
             ("web.yaml", b"a: 1", false),
         ] {
             assert_eq!(may_hold_secrets(path, text), holds, "{path}");

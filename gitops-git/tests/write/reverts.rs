@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gitops_core::Revision;
 use gitops_git::GitError;
-use gitops_git::write::{CommitRequest, GitWriter, Revert, Target, WriteError};
+use gitops_git::write::{CommitRequest, GitWriter, Outcome, Revert, Target, WriteError};
 
 use crate::common::dice::{Dice, seeds};
 use crate::common::repo::git_bytes;
@@ -48,6 +48,35 @@ async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut D
                 "{place}: {paths:?} {theirs:?}"
             );
             false
+        }
+    }
+}
+
+/// The same of some commits without a merge, one after the other.
+async fn one_range(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) {
+    let (newest, _) = world.pick(dice);
+    let after = format!("{}~{}", newest.id, 1 + dice.below(4));
+    let has = |args: &[&str]| git_bytes(&world.bare(), &[], args, b"").is_ok_and(|out| !out.is_empty());
+    if !has(&["rev-parse", "--verify", "--quiet", &after])
+        || has(&["rev-list", "--merges", &format!("{after}..{}", newest.id)])
+    {
+        return;
+    }
+    let after = Revision::new(world.git(&["rev-parse", &after]));
+    let range = format!("{}..{}", after.id, newest.id);
+    let ours = writer.revert(&cx(), &on_branch(nth), &Revert::range(&after, &newest).unwrap()).await;
+    let place = format!("seed {}: {range}", world.seed);
+    match hand.revert("main", &[&range]) {
+        Ok(theirs) if theirs == world.git(&["rev-parse", "main^{tree}"]) => {
+            assert!(matches!(ours, Ok(Outcome::Unchanged { .. })), "{place}");
+        }
+        Ok(theirs) => {
+            let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
+            assert_eq!(world.tree_of(ours), theirs, "{place}");
+        }
+        Err(theirs) => {
+            let conflict = error(ours);
+            assert!(matches!(conflict, WriteError::Conflict { .. }), "{place}: {conflict} {theirs:?}");
         }
     }
 }
@@ -102,6 +131,7 @@ async fn reverts_and_restores_are_what_git_makes_of_random_histories() {
         let mut dice = Dice::new(seed ^ 0x5eed);
         for nth in 0..4 {
             one_revert_within(&world, &hand, &writer, &mut dice, nth + 100).await;
+            one_range(&world, &hand, &writer, &mut dice, nth + 200).await;
             if one_revert(&world, &hand, &writer, &mut dice, nth * 2).await {
                 clean += 1;
             } else {

@@ -135,7 +135,7 @@ async fn a_server_that_wants_to_be_left_alone_is() {
     let writer = over_http(&repo, &server);
     let (context, main, begin) = (cx(), on_main(), std::time::Instant::now());
     let (done, ()) = tokio::join!(writer.commit(&context, &main, add_line("a", "2")), async {
-        tokio::time::sleep(Duration::from_millis(1000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         server.behave(|b| b.status = None);
     });
     written(done);
