@@ -127,11 +127,16 @@ impl Cache {
         state.seen.remove(id)
     }
 
-    /// Takes note that an incarnation of an object is gone, or no longer a member, since a version; answers with what was
-    /// known of it.
+    /// Takes note that an incarnation of an object was gone, or no longer a member, at a version; answers with what was known
+    /// of it. What was seen later than that is left: the answer to a write may overtake a list, or the event of an earlier one.
     pub(crate) fn ended(&self, id: &ResourceId, end: Token) -> Option<Seen> {
         let state = &mut *self.state();
         let is_same = |incarnation: &str| *incarnation == *end.incarnation;
+        let is_later =
+            |seen: &Seen| is_same(&seen.token.incarnation) && comes_after(&seen.token.version, &end.version);
+        if state.seen.get(id).is_some_and(is_later) {
+            return None;
+        }
         if state.applied.get(id).is_some_and(|applied| is_same(&applied.incarnation)) {
             state.applied.remove(id);
         }
@@ -224,6 +229,11 @@ fn is_newer(version: &str, than: &str) -> bool {
     }
 }
 
+/// The same, but that one of two that cannot be compared comes after the other is not said.
+fn comes_after(version: &str, other: &str) -> bool {
+    matches!((version.parse::<u128>(), other.parse::<u128>()), (Ok(version), Ok(other)) if version > other)
+}
+
 /// The hash of the fields that an application owns, at the version in which it wrote them. An object in which it owns
 /// nothing (any more), or that was read at another version, hashes like no applied object.
 pub(crate) fn fingerprint(object: &Value, app: &AppId) -> Fingerprint {
@@ -274,6 +284,35 @@ mod tests {
         let end = |uid: &str| Token { incarnation: uid.into(), version: "9".into() };
         assert!(cache.ended(&id, end("another")).is_none());
         assert!(cache.ended(&id, end("u-1")).is_some() && cache.gone(&id).is_none());
+    }
+
+    #[test]
+    fn what_was_seen_after_an_end_stays() {
+        let (cache, id) = (Cache::default(), ResourceId::namespaced("", "ConfigMap", "n", "a"));
+        let end = |version: &str| Token { incarnation: "u-1".into(), version: version.into() };
+        let now = fingerprint(&member(), &app("shop"));
+        let create = |version: &str| {
+            cache.applied(
+                &id,
+                Applied {
+                    incarnation: "u-1".into(),
+                    desired: Digest::of(b"x"),
+                    fingerprint: now,
+                    overruled: vec![],
+                },
+            );
+            cache.see(&id, seen(version, &member()));
+        };
+        // A list of before it was created is read after that.
+        create("10");
+        assert!(cache.ended(&id, end("9")).is_none());
+        assert!(cache.has_seen(&id, "u-1", "10") && cache.memo(&id, "u-1", now).is_some());
+        // It ends after all; and where versions do not count, it is taken for that.
+        for (version, next) in [("10", "11"), ("12", "13"), ("opaque", "14")] {
+            assert!(cache.ended(&id, end(version)).is_some(), "{version}");
+            assert!(cache.memo(&id, "u-1", now).is_none());
+            create(next);
+        }
     }
 
     #[test]
