@@ -120,6 +120,8 @@ mod fetch;
 mod history;
 mod mirror;
 mod notes;
+#[cfg(any(feature = "sign", feature = "verify"))]
+mod openpgp;
 #[cfg(feature = "pull-request")]
 pub mod pull_request;
 mod reference;

@@ -1,5 +1,6 @@
 //! What is remembered of live objects: enough to see drift, but not the objects.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -223,15 +224,16 @@ impl Cache {
 /// Versions count up within an API server's storage. Two that cannot be compared are taken as newer: a hint too many
 /// costs a request, one too few a drift.
 fn is_newer(version: &str, than: &str) -> bool {
-    match (version.parse::<u128>(), than.parse::<u128>()) {
-        (Ok(version), Ok(than)) => version > than,
-        _ => version != than,
-    }
+    order(version, than).map_or(version != than, Ordering::is_gt)
 }
 
 /// The same, but that one of two that cannot be compared comes after the other is not said.
 fn comes_after(version: &str, other: &str) -> bool {
-    matches!((version.parse::<u128>(), other.parse::<u128>()), (Ok(version), Ok(other)) if version > other)
+    order(version, other).is_some_and(Ordering::is_gt)
+}
+
+fn order(version: &str, other: &str) -> Option<Ordering> {
+    Some(version.parse::<u128>().ok()?.cmp(&other.parse().ok()?))
 }
 
 /// The hash of the fields that an application owns, at the version in which it wrote them. An object in which it owns

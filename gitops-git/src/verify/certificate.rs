@@ -11,6 +11,8 @@ use pgp::types::{
     RsaPublicParams, Tag, Timestamp,
 };
 
+use crate::openpgp::{created, expires};
+
 /// RSA keys of fewer bits are refused.
 const MIN_RSA_BITS: usize = 2048;
 
@@ -138,7 +140,7 @@ fn certificate(primary: &PublicKey, parts: &[Part]) -> Result<Certificate, Strin
         };
         return Err(fail(why.into()));
     }
-    let created = seconds(primary);
+    let created = created(primary);
     let mut keys = vec![Key {
         material: Material::Primary(primary.clone()),
         fingerprint: primary.fingerprint(),
@@ -289,7 +291,7 @@ fn subkey(primary: &PublicKey, key: &PublicSubkey, signatures: &[Signature]) -> 
         fingerprint: key.fingerprint(),
         id: key.legacy_key_id(),
         use_,
-        created: seconds(key),
+        created: created(key),
         expires: expires(key, binding),
     };
     if signs(binding) != Some(true) {
@@ -328,17 +330,6 @@ fn signs(signature: &Signature) -> Option<bool> {
         SubpacketData::KeyFlags(flags) => Some(flags.sign()),
         _ => None,
     })
-}
-
-/// When a key ends, by a statement of its owner.
-fn expires(key: &impl KeyDetails, statement: &Signature) -> Option<i64> {
-    let after =
-        statement.key_expiration_time().map(|after| i64::from(after.as_secs())).filter(|after| *after > 0)?;
-    Some(seconds(key) + after)
-}
-
-fn seconds(key: &impl KeyDetails) -> i64 {
-    i64::from(key.created_at().as_secs())
 }
 
 /// Whether signatures of a key can be verified, and may be trusted.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gitops_core::Revision;
+use gitops_core::{Fault, Revision};
 use gitops_git::GitError;
 use gitops_git::write::{CommitRequest, GitWriter, Outcome, Revert, Target, WriteError};
 
@@ -17,23 +17,18 @@ fn on_branch(nth: usize) -> CommitRequest {
     CommitRequest::new(Target::new_branch(format!("made/{nth}"), "main"))
 }
 
-/// Whether Git makes the same of it: the same tree, or a conflict in the same file.
-async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) -> bool {
-    let (revision, parents) = world.pick(dice);
-    let mut revert = Revert::commit(&revision).unwrap();
-    let mut args = vec![revision.id.as_str()];
-    let mainline = (1 + dice.below(parents.max(1))).to_string();
-    if parents > 1 {
-        let merge = error(writer.revert(&cx(), &on_branch(nth), &revert).await);
-        assert!(matches!(merge, WriteError::CannotRevert { .. }), "{merge}");
-        revert = revert.with_mainline(mainline.parse().unwrap());
-        args.splice(0..0, ["-m", &mainline]);
-    }
-    let place = format!("seed {}: {args:?}", world.seed);
-    let ours = writer.revert(&cx(), &on_branch(nth), &revert).await;
-    match hand.revert("main", &args) {
+/// Holds what ours made of main beside what Git made of it: the same tree, or a conflict in the same file. Says whether it is a tree.
+fn is_as_git_has_it(
+    place: &str,
+    world: &World,
+    ours: Result<Outcome, Fault>,
+    theirs: Result<String, Vec<String>>,
+) -> bool {
+    match theirs {
         Ok(theirs) => {
             let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
+            let is_unchanged = theirs == world.git(&["rev-parse", "main^{tree}"]);
+            assert_eq!(matches!(ours, Outcome::Unchanged { .. }), is_unchanged, "{place}");
             assert_eq!(world.tree_of(ours), theirs, "{place}");
             true
         }
@@ -52,6 +47,22 @@ async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut D
     }
 }
 
+async fn one_revert(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) -> bool {
+    let (revision, parents) = world.pick(dice);
+    let mut revert = Revert::commit(&revision).unwrap();
+    let mut args = vec![revision.id.as_str()];
+    let mainline = (1 + dice.below(parents.max(1))).to_string();
+    if parents > 1 {
+        let merge = error(writer.revert(&cx(), &on_branch(nth), &revert).await);
+        assert!(matches!(merge, WriteError::CannotRevert { .. }), "{merge}");
+        revert = revert.with_mainline(mainline.parse().unwrap());
+        args.splice(0..0, ["-m", &mainline]);
+    }
+    let place = format!("seed {}: {args:?}", world.seed);
+    let ours = writer.revert(&cx(), &on_branch(nth), &revert).await;
+    is_as_git_has_it(&place, world, ours, hand.revert("main", &args))
+}
+
 /// The same of some commits without a merge, one after the other.
 async fn one_range(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) {
     let (newest, _) = world.pick(dice);
@@ -66,19 +77,7 @@ async fn one_range(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Di
     let range = format!("{}..{}", after.id, newest.id);
     let ours = writer.revert(&cx(), &on_branch(nth), &Revert::range(&after, &newest).unwrap()).await;
     let place = format!("seed {}: {range}", world.seed);
-    match hand.revert("main", &[&range]) {
-        Ok(theirs) if theirs == world.git(&["rev-parse", "main^{tree}"]) => {
-            assert!(matches!(ours, Ok(Outcome::Unchanged { .. })), "{place}");
-        }
-        Ok(theirs) => {
-            let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
-            assert_eq!(world.tree_of(ours), theirs, "{place}");
-        }
-        Err(theirs) => {
-            let conflict = error(ours);
-            assert!(matches!(conflict, WriteError::Conflict { .. }), "{place}: {conflict} {theirs:?}");
-        }
-    }
+    is_as_git_has_it(&place, world, ours, hand.revert("main", &[&range]));
 }
 
 /// What a commit changed at a path is undone as by a commit that changes nothing else back.
@@ -97,16 +96,8 @@ async fn one_revert_within(world: &World, hand: &Hand, writer: &GitWriter, dice:
         assert!(matches!(nothing, WriteError::CannotRevert { .. }), "{place}: {nothing}");
         return;
     }
-    match hand.cherry_pick("main", &hand.with(&revision.id, within, &before)) {
-        Ok(theirs) => {
-            let ours = ours.unwrap_or_else(|fault| panic!("{place}: {fault}"));
-            assert_eq!(world.tree_of(ours), theirs, "{place}");
-        }
-        Err(theirs) => {
-            let conflict = error(ours);
-            assert!(matches!(conflict, WriteError::Conflict { .. }), "{place}: {conflict} {theirs:?}");
-        }
-    }
+    let theirs = hand.cherry_pick("main", &hand.with(&revision.id, within, &before));
+    is_as_git_has_it(&place, world, ours, theirs);
 }
 
 async fn one_restore(world: &World, hand: &Hand, writer: &GitWriter, dice: &mut Dice, nth: usize) {

@@ -1,14 +1,13 @@
 //! The engines of the crate, in the terms of the vectors.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use gitops_diff::merge_patch::{self, MergePatchError};
 use gitops_diff::schema::{Schema, Type, UnknownFields};
 use gitops_diff::strategic::{self, StrategicError, StrategicOptions, TypeSource};
 use gitops_diff::typed::{self, ValidateOptions};
 use gitops_diff::{ApplyError, Conflict, FieldPath, FieldSet, PathElement, TypeRef, WriteOptions};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::compare::as_go_writes;
 
@@ -130,7 +129,7 @@ pub(crate) struct Written {
 #[derive(Debug)]
 pub(crate) enum Applied {
     Written(Written),
-    /// As in the vectors: manager, operation, `apiVersion`?, subresource?, path and `path_elements`.
+    /// As in the vectors: manager, operation, `apiVersion`?, subresource? and `path_elements`.
     Conflicts(Vec<Value>),
 }
 
@@ -182,30 +181,10 @@ impl Write<'_> {
     }
 }
 
-/// A path's element as structured-merge-diff prints it, which quotes no field names.
-fn element_as_go_writes(element: &str) -> String {
-    match element.split_once(':') {
-        Some(("f", name)) => format!(".{name}"),
-        Some(("k", key)) => {
-            let fields: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
-            let fields: BTreeMap<_, _> = fields.into_iter().collect();
-            let texts: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            format!("[{}]", texts.join(","))
-        }
-        Some(("v", value)) => {
-            let value: Value = serde_json::from_str(value).unwrap_or_default();
-            format!("[={value}]")
-        }
-        Some((_, index)) => format!("[{index}]"),
-        None => element.to_owned(),
-    }
-}
-
 fn conflict(conflict: &Conflict) -> Value {
     let elements: Vec<_> = conflict.path.elements().iter().map(PathElement::to_managed).collect();
     let mut found = json!({
         "manager": conflict.manager, "operation": conflict.operation.as_str(),
-        "path": elements.iter().map(|element| element_as_go_writes(element)).collect::<String>(),
         "path_elements": elements,
     });
     if let Some(version) = &conflict.api_version {

@@ -7,6 +7,7 @@ use pgp::packet::{Signature, SignatureConfig, SignatureType, Subpacket, Subpacke
 use pgp::types::{KeyDetails, KeyVersion, Password};
 
 use super::unusable;
+use crate::openpgp::{created, expires};
 use crate::write::WriteError;
 
 /// A key that may sign, itself or by its subkeys.
@@ -43,7 +44,7 @@ impl OpenPgpKey {
         let expires = own.and_then(|own| expires(&key.primary_key, own));
         let mut hands = subkeys(&key);
         if hands.is_empty() && own.is_some_and(|own| own.key_flags().sign()) {
-            hands.push(Hand { subkey: None, created: seconds(&key.primary_key), expires });
+            hands.push(Hand { subkey: None, created: created(&key.primary_key), expires });
         }
         if hands.is_empty() {
             return Err(unusable("neither it nor one of its subkeys may sign"));
@@ -88,7 +89,7 @@ fn subkeys(key: &SignedSecretKey) -> Vec<Hand> {
         let Some(binding) = newest(of_type(SignatureType::SubkeyBinding)) else { continue };
         if !is_revoked && binding.key_flags().sign() {
             let expires = expires(&subkey.key, binding);
-            hands.push(Hand { subkey: Some(index), created: seconds(&subkey.key), expires });
+            hands.push(Hand { subkey: Some(index), created: created(&subkey.key), expires });
         }
     }
     hands.sort_by_key(|hand| std::cmp::Reverse(hand.created));
@@ -103,16 +104,6 @@ fn is_by(signature: &Signature, key: &SignedSecretKey) -> bool {
 
 fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
     signatures.max_by_key(|signature| signature.created().map(pgp::types::Timestamp::as_secs))
-}
-
-/// When a key ends, by a statement of its owner.
-fn expires(key: &impl KeyDetails, statement: &Signature) -> Option<i64> {
-    let after = statement.key_expiration_time().map(|after| i64::from(after.as_secs()));
-    after.filter(|after| *after > 0).map(|after| seconds(key) + after)
-}
-
-fn seconds(key: &impl KeyDetails) -> i64 {
-    i64::from(key.created_at().as_secs())
 }
 
 fn sign(
